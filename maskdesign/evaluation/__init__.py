@@ -1,0 +1,1 @@
+"""What a design is worth: views never used in the design, controls, intervals, the report."""

@@ -1,0 +1,1 @@
+"""Numerics on arrays: meshes, alignment, warps, subdivision. Knows no faces and no masks."""

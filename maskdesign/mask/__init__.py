@@ -1,0 +1,1 @@
+"""The pleated sheet: its pattern, its folds, and how it drapes on a face."""

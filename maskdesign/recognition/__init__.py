@@ -1,0 +1,1 @@
+"""An image becomes an aligned crop, an embedding, a score and a verdict."""

@@ -1,0 +1,1 @@
+"""A scene becomes an image: cameras, visibility, textures, light, camera response."""
