@@ -1,6 +1,6 @@
 """One tree of errors: whatever a user can cause is a `MaskdesignError`, and its exit code says what kind it is.
 
-Every message is one line that names the thing, its value and the remedy, so that the command line can print it as it is.
+Every message is one line that names the thing, its value and the remedy; the command line prints it as it is.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RunError(InputError):
     """A run folder that is missing, unfinished, or belongs to another job."""
 
 
-class CheckFailed(MaskdesignError):
+class CheckFailedError(MaskdesignError):
     """A check that ran and failed (exit 4)."""
 
     exit_code = 4

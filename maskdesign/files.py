@@ -61,8 +61,8 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -154,7 +154,8 @@ def read_image(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np
     check_readable(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow's warnings are about pixels that are counted below and tags that nobody reads here.
+            warnings.simplefilter("ignore")
             with Image.open(path, formats=IMAGE_FORMATS) as image:
                 _check_megapixels(path, image.width, image.height, max_megapixels)
                 upright = ImageOps.exif_transpose(image).convert("RGB")

@@ -62,21 +62,28 @@ class FaceScan:
             raise FaceError(f"{self.source}: the color texture must be (H, W, 3) uint8, not {self.texture.shape}")
 
     def points_mm(self, names: tuple[str, ...]) -> NDArray[np.float64]:
-        """The named landmarks as rows; `eye_left` and `eye_right` are the midpoints of their corners.
+        """The named landmarks as rows, (n, 3) millimeters; see `named_points`."""
+        return named_points(self.landmarks, names)
 
-        Args:
-            names: n names out of `LANDMARKS` plus `eye_left` and `eye_right`.
 
-        Returns:
-            (n, 3) millimeters.
-        """
-        return np.stack([self._point_mm(name) for name in names])
+def named_points(points: Mapping[str, NDArray[np.float64]], names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Landmarks as rows, in space or in a picture; `eye_left` and `eye_right` are the midpoints of their corners.
 
-    def _point_mm(self, name: str) -> NDArray[np.float64]:
-        if name in ("eye_left", "eye_right"):
-            side = name.removeprefix("eye_")
-            return (self.landmarks[f"eye_outer_{side}"] + self.landmarks[f"eye_inner_{side}"]) / 2
-        return self.landmarks[name]
+    Args:
+        points: name -> (d,) for names of `LANDMARKS`.
+        names: n names out of these plus `eye_left` and `eye_right`.
+
+    Returns:
+        (n, d), in the unit of `points`.
+    """
+    return np.stack([_named_point(points, name) for name in names])
+
+
+def _named_point(points: Mapping[str, NDArray[np.float64]], name: str) -> NDArray[np.float64]:
+    if name in ("eye_left", "eye_right"):
+        side = name.removeprefix("eye_")
+        return (points[f"eye_outer_{side}"] + points[f"eye_inner_{side}"]) / 2
+    return points[name]
 
 
 def save_face(face: FaceScan, path: Path) -> None:

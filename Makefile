@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` and `make test`. Both set the machine up first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench setup clean
+
+demo: setup
+	$(BIN)/maskdesign demo
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+setup: $(STAMP)
+
+# torch comes first and pinned: anything that asks for it later finds it there and fetches no other build.
+$(STAMP): pyproject.toml constraints.txt setup_system.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python setup_system.py
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,1 @@
+"""Every figure an issue names, measured. `python -m benchmarks` writes bench.json and prints the table."""

@@ -1,0 +1,61 @@
+"""`JobConfig`: everything a job can be told, with the defaults of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maskdesign.config import apply_overrides, from_mapping, read_toml
+from maskdesign.errors import ConfigError
+from maskdesign.evaluation.grid import EvaluationSettings
+from maskdesign.mask.drape import DrapeSettings
+from maskdesign.mask.pattern import MaskPattern
+from maskdesign.optimize.objective import ObjectiveSettings
+from maskdesign.optimize.step import DesignSettings
+from maskdesign.optimize.texture import TextureStyle
+from maskdesign.render.distribution import ViewRanges
+from maskdesign.render.renderer import RenderSettings
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """One table of the TOML file for each room.
+
+    Attributes:
+        seed: of everything random; the same seed gives the same bits.
+        openings_mm: pleat openings that a design meets at random; `drape.opening_mm` is the one shown.
+        papers: papers to make sheets for; the first one is `sheet.pdf` in the report.
+    """
+
+    seed: int = 1
+    openings_mm: tuple[float, ...] = (100.0, 110.0, 120.0)
+    papers: tuple[str, ...] = ("a4", "letter")
+    mask: MaskPattern = field(default_factory=MaskPattern)
+    drape: DrapeSettings = field(default_factory=DrapeSettings)
+    views: ViewRanges = field(default_factory=ViewRanges)
+    render: RenderSettings = field(default_factory=RenderSettings)
+    texture: TextureStyle = field(default_factory=TextureStyle)
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    design: DesignSettings = field(default_factory=DesignSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"seed = {self.seed} must not be negative")
+        if not self.openings_mm:
+            raise ConfigError("openings_mm must name at least one pleat opening")
+        if self.evaluation.opening_mm in self.openings_mm:
+            raise ConfigError(
+                "evaluation.opening_mm must differ from every one of openings_mm, which the design has seen"
+            )
+
+
+def load_config(path: Path | None, overrides: Sequence[str]) -> JobConfig:
+    """Defaults, then the TOML file, then `KEY=VALUE` settings.
+
+    Raises:
+        ConfigError: unknown key (with the nearest one), wrong type or range.
+    """
+    values = {} if path is None else read_toml(path)
+    return from_mapping(JobConfig, apply_overrides(values, overrides))

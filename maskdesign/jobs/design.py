@@ -1,0 +1,129 @@
+"""The main job: one photo in, a printable mask out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskdesign.config import config_hash, to_toml
+from maskdesign.files import read_image, write_bytes, write_image
+from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.evaluate import evaluation_stage
+from maskdesign.jobs.report import report_stage
+from maskdesign.jobs.sheet import make_sheet
+from maskdesign.jobs.stages import Subject, build_problem, drape_stage, face_stage, job_identity
+from maskdesign.mask.worn import WornMask
+from maskdesign.optimize.loop import run_design
+from maskdesign.optimize.step import DesignState, Problem
+from maskdesign.optimize.texture import texture_from_parameters, texture_pixels
+from maskdesign.progress import Progress
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.registry import load_recognizers
+from maskdesign.render.gltf import worn_glb
+from maskdesign.run import Run, begin_run, locked
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph and what the user says about it.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 sRGB, upright.
+        source: its name, for messages and the report.
+        ipd_mm: distance between the pupils, where the user knows it.
+        face_number: which face, counted from the left from 1, where there are several.
+    """
+
+    pixels: NDArray[np.uint8]
+    source: str
+    ipd_mm: float | None = None
+    face_number: int | None = None
+
+
+@dataclass(frozen=True)
+class DesignSummary:
+    """What `--json` prints after a demo or a design."""
+
+    run: str
+    seconds: float
+    steps: int
+    best_loss: float
+    texture: str
+    sheet: str
+    report: str
+    evaluation: str
+
+
+def read_photo(path: Path, ipd_mm: float | None = None, face_number: int | None = None) -> Photo:
+    """Read a photo from a file, upright."""
+    return Photo(read_image(path), str(path), ipd_mm, face_number)
+
+
+def demo_photo() -> Photo:
+    """NASA's portrait of the astronaut Eileen Collins (public domain), as scikit-image carries it."""
+    from skimage.data import astronaut
+
+    return Photo(astronaut(), "skimage.data.astronaut")
+
+
+def design_mask(
+    photo: Photo, config: JobConfig, out: Path, models_dir: Path | None, progress: Progress
+) -> DesignSummary:
+    """Photo -> head -> draped mask -> texture -> table -> sheets -> report, in a run folder.
+
+    Whatever a stage has finished stays: after a kill the same call goes on where it stopped.
+
+    Args:
+        models_dir: folder of ONNX recognizers that join dlib's.
+
+    Raises:
+        MaskdesignError: anything a user can cause, in one line with the remedy.
+    """
+    started = time.monotonic()
+    progress.stage("Recognizers")
+    recognizers = load_recognizers(models_dir)
+    identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number)
+    run = begin_run(out, to_toml(config), identity)
+    with locked(run):
+        state = _run_stages(run, photo, config, recognizers, progress)
+    return DesignSummary(
+        run=str(run.folder),
+        seconds=round(time.monotonic() - started, 1),
+        steps=state.step,
+        best_loss=state.best_loss,
+        texture=str(run.texture),
+        sheet=str(run.sheet(config.papers[0])),
+        report=str(run.report),
+        evaluation=str(run.evaluation),
+    )
+
+
+def _run_stages(
+    run: Run, photo: Photo, config: JobConfig, recognizers: list[Recognizer], progress: Progress
+) -> DesignState:
+    progress.stage("Face")
+    subject = face_stage(run, photo.pixels, photo.source, photo.ipd_mm, photo.face_number)
+    progress.stage("Mask")
+    worn = drape_stage(run, subject.face, config, progress)
+    progress.stage("Design")
+    problem = build_problem(subject, worn, recognizers, config)
+    state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
+    _write_design(run, problem, state, subject, worn[config.drape.opening_mm])
+    progress.stage("Evaluation")
+    evaluation = evaluation_stage(run, config, subject, worn, problem.members, progress)
+    progress.stage("Sheets and report")
+    for paper in config.papers:
+        make_sheet(run, config, paper, run.sheet(paper))
+    specs = [recognizer.spec for recognizer in recognizers]
+    report_stage(run, config, subject, worn[config.drape.opening_mm], specs, evaluation)
+    return state
+
+
+def _write_design(run: Run, problem: Problem, state: DesignState, subject: Subject, worn: WornMask) -> None:
+    pixels = texture_pixels(texture_from_parameters(problem.style, problem.pattern, state.best_parameters))
+    write_image(run.texture, pixels)
+    write_bytes(run.worn_glb, worn_glb(subject.face, worn, problem.pattern, pixels))

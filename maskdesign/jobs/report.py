@@ -1,0 +1,77 @@
+"""The pictures and the page of a run."""
+
+from __future__ import annotations
+
+import json
+
+from maskdesign.evaluation.controls import control_textures
+from maskdesign.evaluation.pictures import loss_curve_svg, preview_strip
+from maskdesign.evaluation.report import ReportContent, report_html
+from maskdesign.evaluation.table import Evaluation
+from maskdesign.files import write_image, write_text
+from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.stages import Subject, run_texture, scene_at
+from maskdesign.mask.worn import DrapeReport, WornMask
+from maskdesign.optimize.loop import read_journal
+from maskdesign.recognition.spec import RecognizerSpec
+from maskdesign.render.scene import build_scene
+from maskdesign.run import Run
+from maskdesign.sheets.layout import find_paper
+from maskdesign.sheets.preview import sheet_preview
+
+
+def report_stage(
+    run: Run,
+    config: JobConfig,
+    subject: Subject,
+    worn: WornMask,
+    specs: list[RecognizerSpec],
+    evaluation: Evaluation,
+) -> None:
+    """Write `previews/*.png` and `report.html` of a run whose evaluation and sheets are done."""
+    pictures = _pictures(run, config, subject, worn)
+    for caption, pixels in pictures.items():
+        write_image(run.previews / f"{caption.split(':')[0].replace(' ', '_')}.png", pixels)
+    about = json.loads(run.path("photo.json").read_text())
+    environment = json.loads(run.environment.read_text())
+    content = ReportContent(
+        run_id=run.run_id,
+        source=about["source"],
+        scale=about["scale"],
+        pictures=pictures,
+        curve_svg=loss_curve_svg(read_journal(run.metrics)),
+        evaluation=evaluation,
+        recognizers={spec.name: _about(spec) for spec in specs},
+        drape=_drape_figures(worn.report),
+        sheet=sheet_preview(run.sheet(find_paper(config.papers[0]).name)),
+        config_toml=run.config.read_text(),
+        environment={**environment.pop("packages"), **environment},
+    )
+    write_text(run.report, report_html(content))
+
+
+def _pictures(run: Run, config: JobConfig, subject: Subject, worn: WornMask) -> dict:
+    plain = control_textures(config.texture, config.mask)["plain blue"]
+    masked = scene_at(subject.face, worn, config)
+    bare = build_scene(subject.face, None, config.mask)
+    return {
+        "face: the head made from the photo": preview_strip(bare, plain),
+        "plain: a plain blue mask on it": preview_strip(masked, plain),
+        "designed: the same mask with the designed texture": preview_strip(masked, run_texture(run, config)),
+    }
+
+
+def _about(spec: RecognizerSpec) -> str:
+    return f"{spec.architecture}; licence {spec.licence}; trained on {spec.training_set}"
+
+
+def _drape_figures(report: DrapeReport) -> dict[str, str]:
+    return {
+        "edge strain, rms": f"{100 * report.strain_rms:.2f} %",
+        "edge strain, 99th percentile": f"{100 * report.strain_p99:.2f} %",
+        "edge strain, largest": f"{100 * report.strain_max:.2f} %",
+        "worn area / sheet area": f"{report.area_ratio:.4f}",
+        "deepest point inside the face": f"{report.penetration_mm:.3f} mm",
+        "pleat opening along the middle": f"{report.opening_mm:.1f} mm",
+        "layer order violations": str(report.layer_violations),
+    }

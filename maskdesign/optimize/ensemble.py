@@ -1,0 +1,101 @@
+"""The recognizers as one adversary: random views of a wearer in, one margin per recognizer and view out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maskdesign.faces.scan import FaceScan, named_points
+from maskdesign.recognition.align import align_faces
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.score import margins, scores
+from maskdesign.render.camera import project_points
+from maskdesign.render.renderer import RenderSettings, render_views
+from maskdesign.render.scene import Scene
+from maskdesign.render.view import View
+
+
+@dataclass(frozen=True)
+class Member:
+    """A recognizer and whom it knows.
+
+    Attributes:
+        recognizer: the network with its specification.
+        enrolment: (E,) embedding of the wearer without a mask.
+    """
+
+    recognizer: Recognizer
+    enrolment: Tensor
+
+
+@dataclass(frozen=True)
+class Wearer:
+    """Everything of the wearer that does not change between views.
+
+    Attributes:
+        face: the head; its landmarks align the crops.
+        scenes: head and mask at several pleat openings; a view names one by its index.
+    """
+
+    face: FaceScan
+    scenes: tuple[Scene, ...]
+
+
+def enroll(recognizer: Recognizer, photo: NDArray[np.uint8], points_px: Mapping[str, NDArray[np.float64]]) -> Member:
+    """Enrol the wearer with a real photograph.
+
+    Args:
+        photo: (H, W, 3) uint8 sRGB.
+        points_px: landmark name -> (2,) pixels.
+    """
+    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255
+    points = torch.tensor(named_points(points_px, recognizer.spec.points), dtype=torch.float32)
+    with torch.no_grad():
+        embedding = recognizer.embed(align_faces(image, points[None], recognizer.spec))
+    return Member(recognizer, embedding[0])
+
+
+def landmark_pixels(face: FaceScan, views: Sequence[View], names: tuple[str, ...]) -> Tensor:
+    """Where a head's landmarks lie in each view: known 3D points through the camera, no detector.
+
+    Returns:
+        (B, n, 2) float32 pixels.
+    """
+    points_mm = face.points_mm(names)
+    projected = np.stack([project_points(view.camera, points_mm)[:, :2] for view in views])
+    return torch.from_numpy(projected.astype(np.float32))
+
+
+def score_images(member: Member, face: FaceScan, views: Sequence[View], images: Tensor) -> Tensor:
+    """Similarity of each rendered view to the enrolled wearer.
+
+    Args:
+        images: (B, 3, H, W) sRGB in [0, 1], one for each view.
+
+    Returns:
+        (B,) scores, higher means more alike; differentiable with respect to `images`.
+    """
+    spec = member.recognizer.spec
+    crops = align_faces(images, landmark_pixels(face, views, spec.points), spec)
+    return scores(spec, member.recognizer.embed(crops), member.enrolment)
+
+
+def view_margins(
+    members: Sequence[Member], wearer: Wearer, views: Sequence[View], texture: Tensor, settings: RenderSettings
+) -> Tensor:
+    """Render a texture in every view and let every recognizer judge it.
+
+    Args:
+        texture: (3, h, w) sRGB in [0, 1].
+
+    Returns:
+        (R, B) margins at FMR 1e-3, > 0 = recognized; differentiable with respect to `texture`.
+    """
+    images = render_views(wearer.scenes, views, texture, settings)
+    rows = [margins(member.recognizer.spec, score_images(member, wearer.face, views, images)) for member in members]
+    return torch.stack(rows)

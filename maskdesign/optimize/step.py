@@ -1,0 +1,167 @@
+"""One step of a design: hyper-parameters, explicit state, pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from maskdesign.errors import ConfigError
+from maskdesign.mask.pattern import MaskPattern
+from maskdesign.optimize.ensemble import Member, Wearer, view_margins
+from maskdesign.optimize.objective import ObjectiveSettings, objective
+from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters
+from maskdesign.render.distribution import ViewRanges, sample_views
+from maskdesign.render.renderer import RenderSettings
+from maskdesign.render.view import View
+
+VALIDATION_STREAM = 2**31 - 1
+"""Step number under which the validation views are drawn; no design step ever has it."""
+
+
+@dataclass(frozen=True)
+class DesignSettings:
+    """Length and pace of a design.
+
+    Attributes:
+        steps: optimization steps.
+        views_per_step: random views rendered in each.
+        learning_rate, final_learning_rate: Adam's step at the start and at the end, falling geometrically.
+        validation_views: fixed views on which the best texture is chosen.
+        validate_every: steps between two validations.
+        checkpoint_seconds: time between two checkpoints.
+    """
+
+    steps: int = 300
+    views_per_step: int = 8
+    learning_rate: float = 0.18
+    final_learning_rate: float = 0.027
+    validation_views: int = 24
+    validate_every: int = 20
+    checkpoint_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "views_per_step", "validation_views", "validate_every"):
+            if not 1 <= getattr(self, name) < VALIDATION_STREAM:
+                raise ConfigError(f"design.{name} = {getattr(self, name)} must be at least 1")
+        if not 0 < self.final_learning_rate <= self.learning_rate:
+            raise ConfigError("design.final_learning_rate must be positive and at most design.learning_rate")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that stays the same while a texture is designed."""
+
+    wearer: Wearer
+    members: tuple[Member, ...]
+    pattern: MaskPattern
+    style: TextureStyle
+    ranges: ViewRanges
+    render: RenderSettings
+    objective: ObjectiveSettings
+    design: DesignSettings
+    seed: int
+
+
+@dataclass(frozen=True)
+class DesignState:
+    """Everything that changes.
+
+    Attributes:
+        parameters, first_moment, second_moment: (K, rows, columns), the texture's logits and Adam's moments.
+        best_parameters: a copy of the parameters with the lowest validation loss so far.
+        best_loss: that loss; infinite before the first validation.
+        step: steps done.
+    """
+
+    parameters: Tensor
+    first_moment: Tensor
+    second_moment: Tensor
+    best_parameters: Tensor
+    best_loss: float
+    step: int
+
+
+def initial_state(problem: Problem) -> DesignState:
+    """State before the first step."""
+    parameters = initial_parameters(problem.style, problem.pattern, problem.seed)
+    zeros = torch.zeros_like(parameters)
+    return DesignState(parameters, zeros, zeros.clone(), parameters.clone(), math.inf, 0)
+
+
+def adam_update(
+    parameters: Tensor, gradient: Tensor, first: Tensor, second: Tensor, count: int, learning_rate: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Adam (Kingma and Ba 2015, Algorithm 1) as a pure function, so that the state is all there is to save.
+
+    Args:
+        count: number of this update, from 1.
+
+    Returns:
+        new parameters, first and second moments.
+    """
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    first = beta1 * first + (1 - beta1) * gradient
+    second = beta2 * second + (1 - beta2) * gradient.square()
+    corrected = second.sqrt() / math.sqrt(1 - beta2**count) + epsilon
+    return parameters - learning_rate / (1 - beta1**count) * first / corrected, first, second
+
+
+def learning_rate_at(settings: DesignSettings, step: int) -> float:
+    """Geometric fall from the first step's rate to the last one's."""
+    progress = step / max(1, settings.steps - 1)
+    return settings.learning_rate * (settings.final_learning_rate / settings.learning_rate) ** progress
+
+
+def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict[str, float]]:
+    """One update of the texture against fresh random views.
+
+    Returns:
+        the new state, and this step's figures: loss and each recognizer's mean margin.
+    """
+    settings = problem.design
+    views = sample_views(problem.ranges, problem.seed, state.step, settings.views_per_step, len(problem.wearer.scenes))
+    parameters = state.parameters.clone().requires_grad_(True)
+    loss, margins = _loss(problem, parameters, views)
+    (gradient,) = torch.autograd.grad(loss, parameters)
+    rate = learning_rate_at(settings, state.step)
+    updated, first, second = adam_update(
+        state.parameters, gradient, state.first_moment, state.second_moment, state.step + 1, rate
+    )
+    state = replace(state, parameters=updated, first_moment=first, second_moment=second, step=state.step + 1)
+    return state, {"loss": loss.item(), **_margin_figures(problem, margins)}
+
+
+def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[str, float]]:
+    """Measure the texture on the fixed validation views and keep a copy of it where it is the best so far."""
+    settings = problem.design
+    loss = 0.0
+    for start in range(0, settings.validation_views, settings.views_per_step):
+        count = min(settings.views_per_step, settings.validation_views - start)
+        with torch.no_grad():
+            part, _ = _loss(problem, state.parameters, validation_views(problem)[start : start + count])
+        loss += part.item() * count / settings.validation_views
+    if loss < state.best_loss:
+        state = replace(state, best_parameters=state.parameters.clone(), best_loss=loss)
+    return state, {"validation_loss": loss, "best_loss": state.best_loss}
+
+
+def validation_views(problem: Problem) -> list[View]:
+    """The fixed views on which the best texture is chosen; drawn like the design's, never used for a gradient."""
+    return sample_views(
+        problem.ranges, problem.seed, VALIDATION_STREAM, problem.design.validation_views, len(problem.wearer.scenes)
+    )
+
+
+def _loss(problem: Problem, parameters: Tensor, views: Sequence[View]) -> tuple[Tensor, Tensor]:
+    texture = texture_from_parameters(problem.style, problem.pattern, parameters)
+    margins = view_margins(problem.members, problem.wearer, views, texture, problem.render)
+    return objective(margins, texture, problem.objective), margins
+
+
+def _margin_figures(problem: Problem, margins: Tensor) -> dict[str, float]:
+    names = [member.recognizer.spec.name for member in problem.members]
+    return {f"margin_{name}": value for name, value in zip(names, margins.detach().mean(dim=1).tolist(), strict=True)}

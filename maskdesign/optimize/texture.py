@@ -1,0 +1,89 @@
+"""The texture as parameters: mixtures of a few printable inks on a coarse grid, so that shapes stay large and calm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name
+from torch import Tensor
+
+from maskdesign.errors import ConfigError
+from maskdesign.mask.pattern import MaskPattern
+
+
+@dataclass(frozen=True)
+class TextureStyle:
+    """How a texture may look. Every texel is a convex mix of the inks: printable by construction.
+
+    Attributes:
+        inks: sRGB colors as "#rrggbb", at least two; none is a skin or lip tone, which keeps faces out of the pattern.
+        grid_mm: spacing of the parameters on the sheet; smaller allows finer shapes.
+        texel_mm: spacing of the texture's pixels.
+        contrast: scale of the mixture's logits; higher gives flatter areas and harder edges.
+        noise: standard deviation of the initial parameters.
+    """
+
+    inks: tuple[str, ...] = ("#14213d", "#f7f5ef", "#2a9d8f", "#e9b44c")
+    grid_mm: float = 2.5
+    texel_mm: float = 0.625
+    contrast: float = 1.0
+    noise: float = 0.5
+
+    def __post_init__(self) -> None:
+        if len(self.inks) < 2:
+            raise ConfigError("texture.inks must name at least two colors")
+        for name in ("grid_mm", "texel_mm", "contrast"):
+            if not 0 < getattr(self, name) <= 50:
+                raise ConfigError(f"texture.{name} = {getattr(self, name)} must lie between 0 and 50")
+        ink_colors(self)
+
+
+def ink_colors(style: TextureStyle) -> Tensor:
+    """(K, 3) float32 sRGB in [0, 1] of the inks.
+
+    Raises:
+        ConfigError: an ink that is not "#rrggbb".
+    """
+    try:
+        return torch.tensor([list(bytes.fromhex(ink.removeprefix("#"))) for ink in style.inks]).reshape(-1, 3) / 255
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(f"texture.inks = {list(style.inks)}: write each color as #rrggbb") from error
+
+
+def grid_shape(pattern: MaskPattern, spacing_mm: float) -> tuple[int, int]:
+    """Rows and columns of a grid of the given spacing over the sheet, at least 2 each."""
+    return max(2, round(pattern.height_mm / spacing_mm)), max(2, round(pattern.width_mm / spacing_mm))
+
+
+def initial_parameters(style: TextureStyle, pattern: MaskPattern, seed: int) -> Tensor:
+    """(K, rows, columns) float32 normal noise, from a counter-based generator: the seed alone decides it."""
+    shape = (len(style.inks), *grid_shape(pattern, style.grid_mm))
+    values = np.random.Generator(np.random.Philox(key=seed)).standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(style.noise * values)
+
+
+def texture_from_parameters(style: TextureStyle, pattern: MaskPattern, parameters: Tensor) -> Tensor:
+    """The texture that the parameters stand for.
+
+    Args:
+        parameters: (K, rows, columns) logits.
+
+    Returns:
+        (3, h, w) sRGB inside the convex hull of the inks, `texel_mm` a texel; differentiable.
+    """
+    size = grid_shape(pattern, style.texel_mm)
+    logits = F.interpolate(parameters[None], size=size, mode="bicubic", align_corners=False)[0]
+    mixture = torch.softmax(style.contrast * logits, dim=0)
+    return torch.einsum("khw,kc->chw", mixture, ink_colors(style).to(parameters.dtype))
+
+
+def texture_pixels(texture: Tensor) -> np.ndarray:
+    """(3, h, w) in [0, 1] -> (h, w, 3) uint8, rounded."""
+    return (texture.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def texture_tensor(pixels: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous().float() / 255

@@ -1,0 +1,32 @@
+"""Nothing in the package loads code from data, calls a shell, or reaches the network."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import maskdesign
+
+SOURCES = sorted(Path(maskdesign.__file__).parent.rglob("*.py"))
+FORBIDDEN_IMPORTS = {"pickle", "marshal", "shelve", "requests", "urllib", "http", "socket", "ftplib"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_source_is_safe(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not FORBIDDEN_IMPORTS & {name.partition(".")[0] for name in names}
+        if isinstance(node, ast.Call):
+            _check_call(node)
+
+
+def _check_call(node: ast.Call) -> None:
+    called = ast.unparse(node.func)
+    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+    assert called not in {"eval", "exec", "yaml.load", "os.system"}
+    assert keywords.get("shell") != "True"
+    assert keywords.get("allow_pickle") != "True"
+    assert called != "torch.load" or keywords.get("weights_only") == "True"
