@@ -29,7 +29,7 @@ class Row:
     Attributes:
         recognizer, texture: names.
         views: number of views.
-        mean_score: mean similarity to the enrolled photo, higher = more alike.
+        mean_score: mean similarity to the enrolled portrait, higher = more alike.
         mean_margin: mean (score - threshold at FMR 1e-3) / (genuine - impostor mean); > 0 = recognized.
         fnmr_1e2, fnmr_1e3: share of views not recognized at the thresholds for FMR 1e-2 and 1e-3.
         fnmr_1e3_ci: 95 % bootstrap interval over the views.
@@ -67,10 +67,20 @@ class Gain:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Rows, gains, and the raw scores they come from."""
+    """Rows, gains, and the raw scores they come from.
+
+    Attributes:
+        rows, gains: one entry for each recognizer and texture or control.
+        photo_margins: recognizer -> margin of the real photograph against the rendered enrolment, > 0 = recognized:
+            how real the head is.
+        faces_on_sheet: detector -> in how many of 8 pictures of the flat sheet alone it finds a face; 0 is wanted.
+        scores: recognizer -> texture -> score in each view.
+    """
 
     rows: tuple[Row, ...]
     gains: tuple[Gain, ...]
+    photo_margins: Mapping[str, float]
+    faces_on_sheet: Mapping[str, int]
     scores: Mapping[str, Mapping[str, tuple[float, ...]]]
 
 
@@ -118,13 +128,18 @@ def _score_batch(
 
 
 def evaluate_scores(
-    members: Sequence[Member], scores: Mapping[str, Mapping[str, NDArray[np.float64]]], rounds: int
+    members: Sequence[Member],
+    scores: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    rounds: int,
+    photo_margins: Mapping[str, float],
+    faces_on_sheet: Mapping[str, int],
 ) -> Evaluation:
     """Rows and gains from scores.
 
     Args:
         scores: recognizer name -> texture name -> (views,).
         rounds: bootstrap resamplings.
+        photo_margins, faces_on_sheet: as in `Evaluation`.
     """
     rows, gains = [], []
     for member in members:
@@ -133,7 +148,7 @@ def evaluate_scores(
         controls = [name for name in by_texture if name not in (NO_MASK, DESIGNED, UPSIDE_DOWN)]
         gains += [_gain(member, name, by_texture[DESIGNED], by_texture[name], rounds) for name in controls]
     raw = {name: {texture: tuple(map(float, s)) for texture, s in group.items()} for name, group in scores.items()}
-    return Evaluation(tuple(rows), tuple(gains), raw)
+    return Evaluation(tuple(rows), tuple(gains), photo_margins, faces_on_sheet, raw)
 
 
 def _row(member: Member, texture: str, scores: NDArray[np.float64], rounds: int) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maskdesign.evaluation.controls import control_textures, upside_down
 from maskdesign.evaluation.grid import evaluation_views
+from maskdesign.evaluation.likeness import faces_on_sheet
 from maskdesign.evaluation.table import DESIGNED, UPSIDE_DOWN, Evaluation, evaluate_scores, score_textures
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
@@ -23,7 +24,9 @@ from maskdesign.jobs.stages import (
     scene_at,
 )
 from maskdesign.mask.worn import WornMask
+from maskdesign.optimize.enrolment import photo_margin
 from maskdesign.optimize.ensemble import Member, Wearer
+from maskdesign.optimize.texture import texture_pixels
 from maskdesign.progress import Progress
 from maskdesign.recognition.registry import load_recognizers
 from maskdesign.render.scene import build_scene
@@ -45,7 +48,9 @@ def evaluate_run(folder: Path, models_dir: Path | None, progress: Progress) -> E
         progress.stage("Mask")
         worn = drape_stage(run, subject.face, config, progress)
         progress.stage("Evaluation")
-        evaluation = evaluation_stage(run, config, subject, worn, enroll_all(subject, recognizers), progress)
+        evaluation = evaluation_stage(
+            run, config, subject, worn, enroll_all(subject.face, recognizers, config), progress
+        )
         specs = [recognizer.spec for recognizer in recognizers]
         report_stage(run, config, subject, worn[config.drape.opening_mm], specs, evaluation)
     return evaluation
@@ -71,6 +76,8 @@ def evaluation_stage(
     views = evaluation_views(config.evaluation)
     settings = config.evaluation
     scores = score_textures(members, masked, bare, views, textures, config.render, settings.batch, progress)
-    evaluation = evaluate_scores(members, scores, settings.bootstrap_rounds)
+    fidelity = {m.recognizer.spec.name: photo_margin(m, subject.photo, subject.points_px) for m in members}
+    sheet_faces = faces_on_sheet(texture_pixels(designed))
+    evaluation = evaluate_scores(members, scores, settings.bootstrap_rounds, fidelity, sheet_faces)
     write_json(run.evaluation, asdict(evaluation))
     return evaluation

@@ -20,7 +20,8 @@ from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
-from maskdesign.optimize.ensemble import Member, Wearer, enroll
+from maskdesign.optimize.enrolment import enroll
+from maskdesign.optimize.ensemble import Member, Wearer
 from maskdesign.optimize.step import Problem
 from maskdesign.optimize.texture import grid_shape, texture_tensor
 from maskdesign.progress import Progress
@@ -120,7 +121,7 @@ def build_problem(
     scenes = tuple(scene_at(subject.face, worn[opening], config) for opening in config.openings_mm)
     return Problem(
         wearer=Wearer(subject.face, scenes),
-        members=enroll_all(subject, recognizers),
+        members=enroll_all(subject.face, recognizers, config),
         pattern=config.mask,
         style=config.texture,
         ranges=config.views,
@@ -131,9 +132,10 @@ def build_problem(
     )
 
 
-def enroll_all(subject: Subject, recognizers: list[Recognizer]) -> tuple[Member, ...]:
-    """Every recognizer enrols the wearer with the unmasked photograph."""
-    return tuple(enroll(recognizer, subject.photo, subject.points_px) for recognizer in recognizers)
+def enroll_all(face: FaceScan, recognizers: list[Recognizer], config: JobConfig) -> tuple[Member, ...]:
+    """Every recognizer enrols the wearer without a mask."""
+    bare = build_scene(face, None, config.mask)
+    return tuple(enroll(recognizer, face, bare) for recognizer in recognizers)
 
 
 def job_identity(

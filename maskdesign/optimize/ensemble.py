@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from maskdesign.faces.scan import FaceScan, named_points
+from maskdesign.faces.scan import FaceScan
 from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.score import margins, scores
@@ -44,20 +43,6 @@ class Wearer:
 
     face: FaceScan
     scenes: tuple[Scene, ...]
-
-
-def enroll(recognizer: Recognizer, photo: NDArray[np.uint8], points_px: Mapping[str, NDArray[np.float64]]) -> Member:
-    """Enrol the wearer with a real photograph.
-
-    Args:
-        photo: (H, W, 3) uint8 sRGB.
-        points_px: landmark name -> (2,) pixels.
-    """
-    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255
-    points = torch.tensor(named_points(points_px, recognizer.spec.points), dtype=torch.float32)
-    with torch.no_grad():
-        embedding = recognizer.embed(align_faces(image, points[None], recognizer.spec))
-    return Member(recognizer, embedding[0])
 
 
 def landmark_pixels(face: FaceScan, views: Sequence[View], names: tuple[str, ...]) -> Tensor:

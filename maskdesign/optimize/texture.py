@@ -18,17 +18,18 @@ class TextureStyle:
     """How a texture may look. Every texel is a convex mix of the inks: printable by construction.
 
     Attributes:
-        inks: sRGB colors as "#rrggbb", at least two; none is a skin or lip tone, which keeps faces out of the pattern.
+        inks: sRGB colors as "#rrggbb", at least two. The default ones are cool: with ochre or pink among them, designs
+            grow eyes and lips in the colors of skin.
         grid_mm: spacing of the parameters on the sheet; smaller allows finer shapes.
         texel_mm: spacing of the texture's pixels.
         contrast: scale of the mixture's logits; higher gives flatter areas and harder edges.
         noise: standard deviation of the initial parameters.
     """
 
-    inks: tuple[str, ...] = ("#14213d", "#f7f5ef", "#2a9d8f", "#e9b44c")
+    inks: tuple[str, ...] = ("#14213d", "#f7f5ef", "#2a9d8f", "#8ecae6")
     grid_mm: float = 2.5
     texel_mm: float = 0.625
-    contrast: float = 1.0
+    contrast: float = 2.0
     noise: float = 0.5
 
     def __post_init__(self) -> None:
