@@ -92,7 +92,7 @@ def save_face(face: FaceScan, path: Path) -> None:
         path,
         vertices_mm=face.mesh.vertices,
         triangles=face.mesh.triangles,
-        uv=face.mesh.uv,
+        uv=np.asarray(face.mesh.uv),
         landmark_names=np.array(LANDMARKS),
         landmarks_mm=np.stack([face.landmarks[name] for name in LANDMARKS]),
         texture=face.texture,

@@ -18,7 +18,7 @@ class TriangleMesh:
     """A triangle mesh, validated when it is made.
 
     Attributes:
-        vertices: (V, 3) float64. The unit and the frame are the owner's: millimeters in the face frame almost everywhere.
+        vertices: (V, 3) float64. Unit and frame are the owner's: millimeters in the face frame almost everywhere.
         triangles: (T, 3) int32 vertex indices, counterclockwise seen from outside.
         uv: (V, 2) float64 texture coordinates in [0, 1], or None.
 
@@ -39,7 +39,8 @@ class TriangleMesh:
         _check_limits(len(vertices), len(triangles))
         if triangles.size and (triangles.min() < 0 or triangles.max() >= len(vertices)):
             raise MeshError(
-                f"triangle indices run from {triangles.min()} to {triangles.max()}, but there are {len(vertices)} vertices"
+                f"triangle indices run from {triangles.min()} to {triangles.max()}, "
+                f"but there are {len(vertices)} vertices"
             )
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "triangles", triangles.astype(np.int32))
@@ -62,7 +63,8 @@ def _as_array(values: NDArray, dtype: type, columns: int, name: str) -> NDArray:
 def _check_limits(vertex_count: int, triangle_count: int) -> None:
     if vertex_count > MAX_VERTICES or triangle_count > MAX_TRIANGLES:
         raise MeshError(
-            f"{vertex_count} vertices and {triangle_count} triangles exceed the limit of {MAX_VERTICES} and {MAX_TRIANGLES}"
+            f"{vertex_count} vertices and {triangle_count} triangles exceed the limit of "
+            f"{MAX_VERTICES} and {MAX_TRIANGLES}"
         )
 
 

@@ -34,6 +34,7 @@ def worn_glb(face: FaceScan, worn: WornMask, pattern: MaskPattern, texture: NDAr
 
 def _textured(mesh: TriangleMesh, uv: NDArray[np.float64] | None, texture: NDArray[np.uint8]):
     import trimesh
+    from trimesh.visual import TextureVisuals
     from trimesh.visual.material import PBRMaterial
 
     assert uv is not None
@@ -41,7 +42,7 @@ def _textured(mesh: TriangleMesh, uv: NDArray[np.float64] | None, texture: NDArr
         baseColorTexture=Image.fromarray(texture), metallicFactor=0.0, roughnessFactor=0.9, doubleSided=True
     )
     # trimesh counts v upward and turns it over on export.
-    visual = trimesh.visual.TextureVisuals(uv=uv * [1, -1] + [0, 1], material=material)
+    visual = TextureVisuals(uv=uv * [1, -1] + [0, 1], material=material)
     return trimesh.Trimesh(
         mesh.vertices / 1000,
         mesh.triangles,

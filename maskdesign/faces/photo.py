@@ -1,0 +1,178 @@
+"""A photo becomes a `FaceScan`: landmarks, pose taken out, millimeters, a head around the face, colors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskdesign.errors import FaceError
+from maskdesign.faces.detect import FaceDetection, detect_face
+from maskdesign.faces.head_model import (
+    CAP_UV,
+    FittedHead,
+    HeadModel,
+    cap_rows,
+    fit_head,
+    load_head_model,
+    reach_share,
+    with_eye_middles,
+)
+from maskdesign.faces.landmarks import LANDMARK_INDEX, LEFT_IRIS, NOSE_TIP, RIGHT_IRIS
+from maskdesign.faces.scan import FaceScan
+from maskdesign.faces.texture import PhotoMap, ear_uv, paint_head
+from maskdesign.geometry.align import Similarity, apply_similarity, fit_similarity
+from maskdesign.geometry.mesh import TriangleMesh, vertex_normals
+from maskdesign.geometry.subdivide import interpolating_controls
+
+IRIS_MM = 11.7
+MIN_IRIS_PX = 15.0
+SIZE_RANGE = (0.9, 1.1)
+"""Adult faces relative to the canonical size, two standard deviations; an iris measured beyond them is a squint."""
+DEPTH_FACTORS = np.linspace(0.8, 1.25, 10)
+SYMMETRY = 0.5
+"""How far depth is drawn towards its mirror image; 1 = symmetric."""
+
+
+@dataclass(frozen=True)
+class PhotoFace:
+    """A face in a photo and the scan made from it.
+
+    Attributes:
+        scan: the head in millimeters.
+        points_px: name -> (2,) x, y in the photo, for every named landmark that the photo shows.
+        pose: photo (x, -y, -z, pixels) -> face frame (millimeters), before the depth is corrected.
+        mm_per_px: size of a pixel of the photo at the face.
+        scale_source: "iris", "canonical" or "interpupillary distance given".
+    """
+
+    scan: FaceScan
+    points_px: Mapping[str, NDArray[np.float64]]
+    pose: Similarity
+    mm_per_px: float
+    scale_source: str
+
+
+def face_from_photo(
+    image: NDArray[np.uint8], source: str, ipd_mm: float | None = None, face_number: int | None = None
+) -> PhotoFace:
+    """Make a head from one photo.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB, upright.
+        source: name of the photo, for messages and reports.
+        ipd_mm: distance between the pupils, where known; it wins over the iris and the canonical size.
+        face_number: which face where there are several, counted from 1 at the left.
+
+    Raises:
+        FaceError: see `detect_face`; or an `ipd_mm` outside 40 to 90 mm.
+    """
+    if ipd_mm is not None and not 40 <= ipd_mm <= 90:
+        raise FaceError(f"{source}: an interpupillary distance of {ipd_mm:g} mm is no adult's; give 40 to 90 mm")
+    detection = detect_face(image, source, face_number)
+    return face_from_landmarks(image, detection, ipd_mm)
+
+
+def face_from_landmarks(image: NDArray[np.uint8], detection: FaceDetection, ipd_mm: float | None = None) -> PhotoFace:
+    """The same from landmarks already found; see `face_from_photo`."""
+    model = load_head_model()
+    pose, landmarks = frontalize(model, detection.landmarks_px)
+    factor, scale_source = _size_factor(detection.landmarks_px, landmarks, pose, ipd_mm)
+    landmarks_mm = (landmarks - landmarks[NOSE_TIP]) * factor
+    head = fit_head(model, landmarks_mm)
+    pose = Similarity(pose.scale * factor, pose.R, (pose.t - landmarks[NOSE_TIP]) * factor)
+    texture = paint_head(model, image, _photo_map(model, head, detection, pose))
+    scan = assemble_scan(model, head, texture, detection.source)
+    points = {name: detection.landmarks_px[index, :2] for name, index in LANDMARK_INDEX.items()}
+    return PhotoFace(scan, points, pose, pose.scale, scale_source)
+
+
+def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Similarity, NDArray[np.float64]]:
+    """Take the head's pose out of landmarks.
+
+    mediapipe's depth is relative and flattens or deepens with the pose: the factor on z that makes the landmarks most
+    similar to the canonical face is applied first. Depth is then drawn halfway to its mirror image, because the far
+    side of a turned head is guessed.
+
+    Args:
+        model: the built-in head.
+        landmarks_px: (478, 3) as in `FaceDetection`.
+
+    Returns:
+        The similarity from (x, -y, -z) in pixels to the canonical frame, and the (478, 3) landmarks there.
+    """
+    canonical, points = model.canonical_mm, landmarks_px * [1, -1, -1]
+    candidates = []
+    for depth in DEPTH_FACTORS:
+        deep = points * [1, 1, depth]
+        similarity = fit_similarity(deep[:468], canonical[:468])
+        candidates.append((np.square(apply_similarity(similarity, deep[:468]) - canonical[:468]).sum(), depth))
+    depth = min(candidates)[1]
+    upright = apply_similarity(fit_similarity(points[:468] * [1, 1, depth], canonical[:468]), points * [1, 1, depth])
+    mirrored = upright[model.mirror, 2]
+    upright[:, 2] += SYMMETRY / 2 * (mirrored - upright[:, 2])
+    return fit_similarity(points[:468], upright[:468]), upright
+
+
+def _size_factor(
+    landmarks_px: NDArray[np.float64], upright: NDArray[np.float64], pose: Similarity, ipd_mm: float | None
+) -> tuple[float, str]:
+    """What canonical millimeters must be multiplied by, and why."""
+    if ipd_mm is not None:
+        pupils = upright[[LEFT_IRIS[0], RIGHT_IRIS[0]], :2]
+        return float(ipd_mm / np.linalg.norm(pupils[1] - pupils[0])), "interpupillary distance given"
+    iris_px = np.mean([iris_width_px(landmarks_px, pose, iris) for iris in (LEFT_IRIS, RIGHT_IRIS)])
+    if iris_px < MIN_IRIS_PX:
+        return 1.0, "canonical"
+    return float(np.clip(IRIS_MM / (iris_px * pose.scale), *SIZE_RANGE)), "iris"
+
+
+def iris_width_px(landmarks_px: NDArray[np.float64], pose: Similarity, iris: tuple[int, ...]) -> float:
+    """The level diameter of an iris as it would appear from the front; lids hide the upright one.
+
+    Args:
+        landmarks_px: (478, 3) as in `FaceDetection`.
+        pose: the head's pose in the photo.
+        iris: `LEFT_IRIS` or `RIGHT_IRIS`.
+    """
+    apparent = np.linalg.norm(landmarks_px[iris[1], :2] - landmarks_px[iris[3], :2])
+    foreshortening = np.linalg.norm(pose.R[0, :2])
+    return float(apparent / foreshortening)
+
+
+def _photo_map(model: HeadModel, head: FittedHead, detection: FaceDetection, pose: Similarity) -> PhotoMap:
+    # On the face the landmarks' own pixels, on the shell the projection of what was guessed.
+    back = Similarity(1 / pose.scale, pose.R.T, -pose.R.T @ pose.t / pose.scale)
+    controls_px = apply_similarity(back, head.controls_mm)[:, :2] * [1, -1]
+    face_px = with_eye_middles(detection.landmarks_px[:, :2], 0)
+    controls_px[: len(face_px)] = face_px
+    vertex_px = model.smooth @ interpolating_controls(model.smooth, controls_px, reach_share(model.triangles))
+    facing = vertex_normals(head.surface_mm, model.refined) @ pose.R[:, 2]
+    return PhotoMap(vertex_px, facing)
+
+
+def assemble_scan(model: HeadModel, head: FittedHead, texture: NDArray[np.uint8], source: str) -> FaceScan:
+    """Join surface, neck cut and ears into one mesh and name the landmarks."""
+    surface, cap = len(head.surface_mm), cap_rows(model)
+    cap_triangles = model.refined[cap]
+    cap_vertices, renumbered = np.unique(cap_triangles, return_inverse=True)
+    ears = surface + len(cap_vertices) + len(model.ear_mm) * np.arange(2)
+    vertices = np.vstack([head.surface_mm, head.surface_mm[cap_vertices], *head.ears_mm])
+    triangles = [
+        model.refined[~cap],
+        surface + renumbered.reshape(-1, 3),
+        ears[0] + model.ear_triangles[:, ::-1],
+        ears[1] + model.ear_triangles,
+    ]
+    uv = np.vstack([model.uv, np.tile(CAP_UV, (len(cap_vertices), 1)), *ear_uv(model)])
+    mesh = _without_loose_vertices(vertices, np.vstack(triangles), uv)
+    landmarks = {name: head.surface_mm[index] for name, index in LANDMARK_INDEX.items()}
+    landmarks |= {f"ear_{side}": ear[model.ear_hook] for side, ear in zip(("left", "right"), head.ears_mm, strict=True)}
+    return FaceScan(mesh, texture, landmarks, source)
+
+
+def _without_loose_vertices(vertices: NDArray, triangles: NDArray, uv: NDArray) -> TriangleMesh:
+    used, renumbered = np.unique(triangles, return_inverse=True)
+    return TriangleMesh(vertices[used], renumbered.reshape(-1, 3), uv[used])

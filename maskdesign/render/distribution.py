@@ -1,0 +1,147 @@
+"""Random views: where the head turns, how far the camera stands, what light falls on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from maskdesign.errors import ConfigError
+from maskdesign.render.camera import orbit_camera
+from maskdesign.render.light import KELVIN_RANGE, Light, color_temperature_rgb
+from maskdesign.render.sensor import CameraResponse
+from maskdesign.render.view import View
+
+MAX_IMAGE_PX = 4096
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "yaw_deg": (0, 90),
+    "pitch_deg": (0, 90),
+    "roll_deg": (0, 180),
+    "distance_mm": (150, 100_000),
+    "px_per_mm": (0.01, 100),
+    "kelvin": KELVIN_RANGE,
+    "cast_left": (0, 1),
+    "ambient": (0, 10),
+    "directional": (0, 10),
+    "light_azimuth_deg": (0, 180),
+    "light_elevation_deg": (-90, 90),
+    "gain": (0.01, 100),
+    "blur_px": (0, 10),
+    "noise_std": (0, 0.5),
+    "gamma": (0.2, 5),
+    "background": (0, 1),
+}
+
+
+@dataclass(frozen=True)
+class ViewRanges:
+    """What views are drawn from, each quantity uniformly and by itself.
+
+    Attributes:
+        image_px: side of the square image.
+        yaw_deg, pitch_deg, roll_deg: largest turn of the head to either side.
+        distance_mm: camera to head; decides the perspective.
+        px_per_mm: resolution at the head's distance.
+        kelvin: color temperature of the light.
+        cast_left: share (as an exponent) of the light's color that the camera does not balance away.
+        ambient, directional: light that a white surface reflects, mean over the channels, before the cast.
+        light_azimuth_deg: largest angle of the lamp to either side of the camera.
+        light_elevation_deg: angle of the lamp above the camera.
+        gain: exposure.
+        blur_px: standard deviation of the lens blur.
+        noise_std: standard deviation of the noise in linear light.
+        gamma: exponent of the encoded value.
+        background: linear gray behind the head; each channel differs from it by at most 10 %.
+
+    Raises:
+        ConfigError: a range outside its limits, or one that runs backwards.
+    """
+
+    image_px: int = 160
+    yaw_deg: float = 45.0
+    pitch_deg: float = 20.0
+    roll_deg: float = 10.0
+    distance_mm: tuple[float, float] = (450.0, 1500.0)
+    px_per_mm: tuple[float, float] = (0.55, 0.85)
+    kelvin: tuple[float, float] = (2700.0, 7500.0)
+    cast_left: tuple[float, float] = (0.0, 0.5)
+    ambient: tuple[float, float] = (0.3, 0.7)
+    directional: tuple[float, float] = (0.2, 0.7)
+    light_azimuth_deg: float = 70.0
+    light_elevation_deg: tuple[float, float] = (-10.0, 70.0)
+    gain: tuple[float, float] = (0.75, 1.2)
+    blur_px: tuple[float, float] = (0.0, 1.2)
+    noise_std: tuple[float, float] = (0.0, 0.02)
+    gamma: tuple[float, float] = (0.9, 1.1)
+    background: tuple[float, float] = (0.02, 0.8)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.image_px <= MAX_IMAGE_PX:
+            raise ConfigError(f"views.image_px = {self.image_px} must lie between 1 and {MAX_IMAGE_PX}")
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            lowest, highest = value if isinstance(value, tuple) else (0.0, value)
+            limits = LIMITS[field.name]
+            if not limits[0] <= lowest <= highest <= limits[1]:
+                raise ConfigError(
+                    f"views.{field.name} = {value} must rise and lie between {limits[0]:g} and {limits[1]:g}"
+                )
+
+
+def sample_views(ranges: ViewRanges, seed: int, step: int, count: int, scene_count: int) -> list[View]:
+    """Random views, counter based: view i depends on (seed, step, i) alone, however many are drawn.
+
+    Args:
+        seed, step: not negative, below 2^63.
+        count: number of views.
+        scene_count: each view shows one of this many scenes, all equally likely; at least 1.
+    """
+    return [_sample_view(ranges, _generator(seed, step, index), scene_count) for index in range(count)]
+
+
+def _generator(seed: int, step: int, index: int) -> np.random.Generator:
+    # The low words of the counter stay free: Philox counts them up while a view draws.
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, step, index]))
+
+
+def _sample_view(ranges: ViewRanges, generator: np.random.Generator, scene_count: int) -> View:
+    def between(bounds: tuple[float, float]) -> float:
+        return float(generator.uniform(*bounds))
+
+    def around_zero(bound: float) -> float:
+        return float(generator.uniform(-bound, bound))
+
+    yaw_deg, pitch_deg, roll_deg = (around_zero(b) for b in (ranges.yaw_deg, ranges.pitch_deg, ranges.roll_deg))
+    distance_mm, px_per_mm = between(ranges.distance_mm), between(ranges.px_per_mm)
+    camera = orbit_camera(
+        yaw_deg, pitch_deg, roll_deg, distance_mm, distance_mm * px_per_mm, ranges.image_px, ranges.image_px
+    )
+    tint = color_temperature_rgb(between(ranges.kelvin))
+    tint /= tint.mean()
+    light = Light(
+        ambient_rgb=_triple(between(ranges.ambient) * tint),
+        directional_rgb=_triple(between(ranges.directional) * tint),
+        direction=_lamp_direction(around_zero(ranges.light_azimuth_deg), between(ranges.light_elevation_deg)),
+    )
+    response = CameraResponse(
+        blur_sigma_px=between(ranges.blur_px),
+        noise_std=between(ranges.noise_std),
+        gain=between(ranges.gain),
+        white_balance=_triple(tint ** (between(ranges.cast_left) - 1)),
+        gamma=between(ranges.gamma),
+    )
+    background = np.clip(between(ranges.background) * generator.uniform(0.9, 1.1, 3) * tint, 0, 1)
+    scene_index, noise_seed = int(generator.integers(scene_count)), int(generator.integers(2**31))
+    return View(camera, light, response, scene_index, _triple(background), noise_seed)
+
+
+def _lamp_direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:
+    azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
+    return _triple(
+        np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    )
+
+
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])

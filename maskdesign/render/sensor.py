@@ -1,0 +1,173 @@
+"""What a camera makes of linear light: gain, lens blur, noise, white balance, encoding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from maskdesign.errors import InputError
+from maskdesign.render.color import tone_curve
+from maskdesign.render.threads import map_threads
+
+RANGES = {"blur_sigma_px": (0.0, 10.0), "noise_std": (0.0, 0.5), "gain": (0.01, 100.0), "gamma": (0.2, 5.0)}
+
+
+@dataclass(frozen=True)
+class CameraResponse:
+    """From linear light to an encoded picture, in the order of the attributes.
+
+    Attributes:
+        gain: exposure, 0.01 to 100.
+        blur_sigma_px: standard deviation of the lens's Gaussian blur, 0 to 10 pixels.
+        noise_std: standard deviation of the sensor's noise in linear light, 0 to 0.5; the same in each channel.
+        white_balance: factor of each channel, 0.05 to 20.
+        gamma: exponent of the encoded value, 0.2 to 5; > 1 darkens the middle tones.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    blur_sigma_px: float
+    noise_std: float
+    gain: float
+    white_balance: tuple[float, float, float]
+    gamma: float
+
+    def __post_init__(self) -> None:
+        for name, (lowest, highest) in RANGES.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise InputError(f"camera {name} = {getattr(self, name)} must lie between {lowest:g} and {highest:g}")
+        if not all(0.05 <= factor <= 20 for factor in self.white_balance):
+            raise InputError(f"camera white_balance = {self.white_balance} must lie between 0.05 and 20")
+
+
+def apply_response(linear: Tensor, responses: Sequence[CameraResponse], noise_seeds: Sequence[int]) -> Tensor:
+    """Photograph linear light.
+
+    Args:
+        linear: (B, 3, H, W) linear light, >= 0.
+        responses: one for each image.
+        noise_seeds: one for each image, >= 0.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1], differentiable; overexposed pixels have no gradient.
+    """
+    # Gain and blur are linear, so that both factors of a channel are applied at once.
+    balance = _per_image([r.white_balance for r in responses], linear)
+    gain = _per_image([(r.gain,) for r in responses], linear)
+    blurred = gaussian_blur(linear, [r.blur_sigma_px for r in responses])
+    noise = sensor_noise(tuple(linear.shape[1:]), responses, noise_seeds).to(linear.dtype)
+    balanced = torch.addcmul(noise.mul_(balance), blurred, gain * balance)
+    return tone_curve(balanced, _per_image([(r.gamma,) for r in responses], linear))
+
+
+def _per_image(values: Sequence[Sequence[float]], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype)[:, :, None, None]
+
+
+def sensor_noise(shape: tuple[int, ...], responses: Sequence[CameraResponse], noise_seeds: Sequence[int]) -> Tensor:
+    """Gaussian noise of each image; its seed alone decides it.
+
+    Args:
+        shape: (3, H, W).
+
+    Returns:
+        (B, 3, H, W) float32.
+    """
+    noise = torch.zeros(len(responses), *shape)
+    for image, response, seed in zip(noise, responses, noise_seeds, strict=True):
+        if response.noise_std > 0:
+            image.normal_(0, response.noise_std, generator=torch.Generator().manual_seed(seed))
+    return noise
+
+
+def gaussian_blur(images: Tensor, sigmas_px: Sequence[float]) -> Tensor:
+    """Separable Gaussian blur, cut at 3 sigma, each image with its own.
+
+    Args:
+        images: (B, C, H, W) float32 or float64.
+        sigmas_px: B standard deviations, >= 0; 0 leaves an image as it is.
+
+    Returns:
+        (B, C, H, W); a constant image stays constant, for near the border the mean is over what there is.
+    """
+    return _GaussianBlur.apply(images, tuple(sigmas_px))  # type: ignore[return-value]
+
+
+class _GaussianBlur(torch.autograd.Function):
+    # out = Z(x) / Z(1) with zeros around the picture; Z is symmetric, so the transpose is Z(g / Z(1)).
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, sigmas_px: tuple[float, ...]) -> Tensor:
+        ctx.sigmas_px = sigmas_px
+        blurred = _blur_in_zeros(images, sigmas_px)
+        for image, sigma in zip(blurred, sigmas_px, strict=True):
+            image.div_(_coverage(sigma, image))
+        return blurred
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        shares = [image / _coverage(sigma, image) for image, sigma in zip(gradient, ctx.sigmas_px, strict=True)]
+        return _blur_in_zeros(torch.stack(shares), ctx.sigmas_px), None
+
+
+def _coverage(sigma_px: float, image: Tensor) -> Tensor:
+    kernel = torch.from_numpy(_gaussian_kernel(sigma_px)).to(image.dtype)[None, None]
+    rows, columns = (
+        F.conv1d(torch.ones(1, 1, length, dtype=image.dtype), kernel, padding=kernel.shape[2] // 2)[0, 0]
+        for length in image.shape[1:]
+    )
+    return rows[:, None] * columns
+
+
+def _blur_in_zeros(images: Tensor, sigmas_px: Sequence[float]) -> Tensor:
+    blurred = torch.empty(images.shape, dtype=images.dtype)
+    sources, targets = images.detach().contiguous().numpy(), blurred.numpy()
+
+    def blur(index: int) -> None:
+        kernel = _gaussian_kernel(sigmas_px[index]).astype(sources.dtype)
+        _convolve_separably(sources[index], kernel, targets[index])
+
+    map_threads(blur, range(len(sources)))
+    return blurred
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_scaled(factor, source, target):
+    for n in range(len(source)):
+        target[n] += factor * source[n]
+
+
+@njit(cache=True, nogil=True)
+def _convolve_separably(image, kernel, out):
+    channels, height, width = image.shape
+    radius = len(kernel) // 2
+    rows = np.empty((height, width), image.dtype)
+    out[:] = 0
+    for c in range(channels):
+        rows[:] = 0
+        for y in range(height):
+            for k in range(max(0, radius - width), min(len(kernel), width + radius)):
+                first, last = max(0, radius - k), min(width, width + radius - k)
+                _add_scaled(kernel[k], image[c, y, first + k - radius : last + k - radius], rows[y, first:last])
+        for y in range(height):
+            for k in range(max(0, radius - y), min(len(kernel), height + radius - y)):
+                _add_scaled(kernel[k], rows[y + k - radius], out[c, y])
+
+
+def _gaussian_kernel(sigma_px: float) -> NDArray[np.float64]:
+    if sigma_px == 0:
+        return np.ones(1)
+    radius = math.ceil(3 * sigma_px)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
+    return kernel / kernel.sum()
