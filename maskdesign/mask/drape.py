@@ -1,0 +1,177 @@
+"""`drape_mask`: lay a pleated mask on a face, coarse to fine."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskdesign.errors import DrapeError
+from maskdesign.faces.scan import FaceScan
+from maskdesign.geometry.mesh import TriangleMesh
+from maskdesign.mask.constraints import LayerPairs, SheetConstraints, build_constraints
+from maskdesign.mask.contact import Collider, build_collider, nearest_points, no_contacts, refresh_contacts
+from maskdesign.mask.loads import build_loads, load_mm
+from maskdesign.mask.measure import check_settled, measure_drape, opening_mm, pleat_angles_deg
+from maskdesign.mask.pattern import MaskPattern, folded_v_mm
+from maskdesign.mask.settings import DrapeSettings, DrapeStage, check_settings
+from maskdesign.mask.sheet import SheetGrid, coarse_grid, fine_grid, refine_positions
+from maskdesign.mask.solver import Cloth, Skin, relax
+from maskdesign.mask.worn import WornMask
+
+BLOCK = 10
+"""Steps between two looks at the face and at the opening."""
+REACH_MM = 40.0
+"""How far the nearest point of the face is looked for."""
+START_RADIUS_MM = 70.0
+"""Radius of the upright cylinder that the shut mask is bent around before it is put on."""
+ALONG_ROWS = 3.0
+"""Stiffness along the rows over that across them."""
+SERVO = 0.02
+"""Correction of the wanted opening per step, as a share of what is missing."""
+DEFAULT_SETTINGS = DrapeSettings()
+
+
+def drape_mask(face: FaceScan, pattern: MaskPattern, settings: DrapeSettings = DEFAULT_SETTINGS) -> WornMask:
+    """Put a mask on a face: nose tip at (width / 2, nose_v_mm) of the sheet, wire on the bridge, loops at the ears.
+
+    The same input gives the same bits.
+
+    Raises:
+        ConfigError: settings that the pattern does not allow.
+        DrapeError: the head is too small for the mask, or the drape did not settle.
+    """
+    started = time.process_time()
+    check_settings(pattern, settings)
+    _check_head(face, pattern)
+    collider = build_collider(face.mesh)
+    grid = coarse_grid(pattern)
+    x = _start_before_face(grid, collider, settings)
+    for stage in settings.stages:
+        wanted = fine_grid(pattern) if stage.fine else coarse_grid(pattern)
+        if len(wanted.sheet_mm) != len(grid.sheet_mm):
+            x = refine_positions(grid, wanted, x)
+        grid = wanted
+        x = _run_stage(grid, x, face, collider, settings, stage)
+    report = measure_drape(grid, x, collider, time.process_time() - started)
+    check_settled(face.source, settings, report, len(build_constraints(grid).pairs.outer))
+    return WornMask(TriangleMesh(x, grid.triangles), grid.sheet_mm, grid.layer, report)
+
+
+def _check_head(face: FaceScan, pattern: MaskPattern) -> None:
+    apart = float(np.linalg.norm(face.landmarks["ear_right"] - face.landmarks["ear_left"]))
+    if apart < 0.5 * pattern.width_mm:
+        raise DrapeError(
+            f"{face.source}: the ears are {apart:.0f} mm apart, too near for a mask {pattern.width_mm:g} mm wide; "
+            "check the face's scale (interpupillary distance) or take a smaller mask"
+        )
+
+
+def shut_positions_mm(grid: SheetGrid, layer_gap_mm: float) -> NDArray[np.float64]:
+    """The flat mask with all pleats shut, upright, as it lies in the box.
+
+    Args:
+        layer_gap_mm: distance between layers; each pleat lies two of them deeper than the panel above it.
+
+    Returns:
+        (R C, 3), the nose point at x = y = 0, the top panel at z = 0.
+    """
+    pattern, v = grid.pattern, grid.sheet_mm[:, 1]
+    nose = folded_v_mm(pattern, np.array([pattern.nose_v_mm]))[0]
+    depth = np.zeros(len(v))
+    for fold, _ in pattern.fold_rows_mm:
+        depth += np.clip((v - fold) / pattern.cell_mm + 0.5, 0, 1)
+    return np.column_stack(
+        [grid.sheet_mm[:, 0] - pattern.width_mm / 2, nose - folded_v_mm(pattern, v), -layer_gap_mm * depth]
+    )
+
+
+def _start_before_face(grid: SheetGrid, collider: Collider, settings: DrapeSettings) -> NDArray[np.float64]:
+    shut = shut_positions_mm(grid, settings.layer_gap_mm)
+    angle, radius = shut[:, 0] / START_RADIUS_MM, START_RADIUS_MM + shut[:, 2]
+    x = np.column_stack([radius * np.sin(angle), shut[:, 1], radius * np.cos(angle) - START_RADIUS_MM])
+    for _ in range(400):
+        distance, _, _ = nearest_points(collider, x, 3.0)
+        if distance.min() > settings.clearance_mm:
+            return x
+        x[:, 2] += 0.5
+    raise DrapeError("the mask finds no place before the face; check that the face looks along +z")
+
+
+def _run_stage(
+    grid: SheetGrid,
+    start_mm: NDArray[np.float64],
+    face: FaceScan,
+    collider: Collider,
+    settings: DrapeSettings,
+    stage: DrapeStage,
+) -> NDArray[np.float64]:
+    constraints, loads = build_constraints(grid), build_loads(grid, face, settings)
+    cloth, hinges = _build_cloth(grid, constraints, settings, stage), _hinges(constraints.pairs, grid.pattern)
+    x, velocity = start_mm.copy(), np.zeros_like(start_mm)
+    contacts, wanted_mm = no_contacts(x), settings.opening_mm
+    for done in range(0, stage.steps, BLOCK):
+        refresh_contacts(collider, contacts, x, REACH_MM)
+        opened = min(1.0, done / (0.6 * stage.steps)) if stage.opens else 1.0
+        if opened == 1.0:
+            wanted_mm += SERVO * BLOCK * (settings.opening_mm - opening_mm(grid, x))
+        rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, opened)
+        load = load_mm(loads, settings, x, contacts, stage.load)
+        skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
+        relax(x, velocity, load, cloth._replace(hinge_rest_mm=rest), skin, stage.damping, BLOCK, stage.sweeps)
+    return x
+
+
+def _hinges(pairs: LayerPairs, pattern: MaskPattern) -> NDArray[np.int64]:
+    # The ends of the panels carry the angle of the pleat, the points next to the fold keep its crease sharp.
+    share = pairs.from_fold_mm / pattern.pleat_depth_mm
+    acts = (share > 1 - 1e-6) | (share < 0.5 + 1e-6)
+    return np.flatnonzero(acts & (pairs.side_mm > pattern.weld_mm + 1e-9))
+
+
+def _hinge_rest_mm(
+    grid: SheetGrid,
+    pairs: LayerPairs,
+    hinges: NDArray[np.int64],
+    settings: DrapeSettings,
+    wanted_mm: float,
+    opened: float,
+) -> NDArray[np.float64]:
+    # The pleats fan out from the welds, where they are shut, to the middle, where they show the wanted angle.
+    pattern = grid.pattern
+    inward = (pairs.side_mm[hinges] - pattern.weld_mm) / (pattern.width_mm / 2 - pattern.weld_mm)
+    angles = np.radians(pleat_angles_deg(pattern, wanted_mm, settings.nose_pleat_share))
+    angle = opened * angles[pairs.pleat[hinges]] * np.sin(np.pi / 2 * inward)
+    return np.maximum(2 * pairs.from_fold_mm[hinges] * np.sin(angle / 2), settings.layer_gap_mm)
+
+
+def _build_cloth(grid: SheetGrid, constraints: SheetConstraints, settings: DrapeSettings, stage: DrapeStage) -> Cloth:
+    pattern, sheet, pairs = grid.pattern, grid.sheet_mm, constraints.pairs
+    hinges = _hinges(pairs, pattern)
+    whole_panel = pairs.from_fold_mm[hinges] > pattern.pleat_depth_mm - 1e-6
+    ends = sheet[constraints.bends]
+    along_rows = ends[:, 0, 1] == ends[:, 2, 1]
+    from_nose = np.hypot(sheet[:, 0] - pattern.width_mm / 2, sheet[:, 1] - pattern.nose_v_mm)
+    return Cloth(
+        edges=constraints.edges,
+        rest_mm=constraints.rest_mm,
+        bends=constraints.bends,
+        bend_weights=constraints.bend_weights,
+        bending=np.where(along_rows, ALONG_ROWS, 1.0) * stage.bending,
+        outer=pairs.outer,
+        inner=pairs.inner,
+        facing=pairs.facing,
+        fold=pairs.fold,
+        beside_u=pairs.beside_u,
+        beside_v=pairs.beside_v,
+        welded=pairs.side_mm <= pattern.weld_mm + 1e-9,
+        gap_mm=settings.layer_gap_mm,
+        overlap_mm=1.2 * float(pairs.from_fold_mm.min(initial=np.inf)),
+        hinge_outer=pairs.outer[hinges],
+        hinge_inner=pairs.inner[hinges],
+        hinge_rest_mm=np.zeros(len(hinges)),
+        hinge_stiffness=settings.hinge_stiffness * np.where(whole_panel, stage.hinge, max(stage.hinge, stage.crease)),
+        nose=np.flatnonzero(from_nose <= 2 * pattern.cell_mm + 1e-9).astype(np.int32),
+        mirror=np.ascontiguousarray(grid.index[:, ::-1]).ravel(),
+    )
