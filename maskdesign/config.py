@@ -147,6 +147,8 @@ def _is_table(value: Any) -> bool:
 def _toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
     # JSON's escapes for strings, numbers and booleans are valid TOML.
     return json.dumps(value)
 

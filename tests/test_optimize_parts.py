@@ -20,6 +20,7 @@ from maskdesign.optimize.objective import ObjectiveSettings, attention_weights, 
 from maskdesign.optimize.step import DesignSettings, DesignState, adam_update, learning_rate_at
 from maskdesign.optimize.texture import (
     TextureStyle,
+    half_drop,
     initial_parameters,
     ink_colors,
     texture_from_parameters,
@@ -86,18 +87,37 @@ def test_texture_gradient_against_differences():
     pattern = MaskPattern(width_mm=20, height_mm=40, pleat_rows_mm=(10.0,), pleat_depth_mm=5.0, nose_v_mm=5.0)
     style = TextureStyle(grid_mm=10, texel_mm=5)
     parameters = initial_parameters(style, pattern, 3).double().requires_grad_(True)
-    assert gradcheck(lambda p: texture_from_parameters(style, pattern, p), (parameters,))
+    assert gradcheck(lambda p: texture_from_parameters(style, pattern, p, 5), (parameters,))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.1, 30))
 def test_every_texel_is_a_mix_of_the_inks(seed, scale):
-    style = TextureStyle(texel_mm=5)
-    texture = texture_from_parameters(style, PATTERN, scale * initial_parameters(style, PATTERN, seed))
+    style = TextureStyle()
+    texture = texture_from_parameters(style, PATTERN, scale * initial_parameters(style, PATTERN, seed), 5)
     inks = ink_colors(style)
     assert texture.shape == (3, 31, 35)
     assert (texture >= inks.min(0).values[:, None, None] - 1e-6).all()
     assert (texture <= inks.max(0).values[:, None, None] + 1e-6).all()
+
+
+def test_half_drop_repeats_and_shifts_every_other_column():
+    one = torch.arange(24.0).reshape(1, 4, 6)
+    cloth = half_drop(one, (3, 2))
+    assert cloth.shape == (1, 8, 18)
+    assert torch.equal(cloth[:, :4, :6], one)
+    assert torch.equal(cloth[:, 2:6, 6:12], one)
+    assert torch.equal(cloth[:, 4:, 12:], one)
+    assert torch.equal(half_drop(one, (1, 1)), one)
+
+
+def test_finer_sampling_is_the_same_pattern():
+    style = TextureStyle(texel_mm=1.25)
+    parameters = initial_parameters(style, PATTERN, 4)
+    coarse = texture_from_parameters(style, PATTERN, parameters, 1.25)
+    fine = texture_from_parameters(style, PATTERN, parameters, 0.3125)
+    averaged = torch.nn.functional.avg_pool2d(fine, 4)
+    assert (averaged - coarse).abs().mean() < 0.02
 
 
 def test_seed_alone_decides_the_start():

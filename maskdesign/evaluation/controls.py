@@ -18,7 +18,7 @@ def control_textures(style: TextureStyle, pattern: MaskPattern) -> dict[str, Ten
     Returns:
         name -> (3, h, w) sRGB in [0, 1].
     """
-    height, width = grid_shape(pattern, style.texel_mm)
+    height, width = grid_shape(pattern, style.print_texel_mm)
     plain = {name: torch.tensor(rgb)[:, None, None].expand(3, height, width) for name, rgb in PLAIN_COLORS.items()}
     return {**plain, "random": random_texture(style, pattern)}
 
@@ -26,9 +26,8 @@ def control_textures(style: TextureStyle, pattern: MaskPattern) -> dict[str, Ten
 def random_texture(style: TextureStyle, pattern: MaskPattern) -> Tensor:
     """Strong random parameters through the design's own style: the same inks, grid and contrast, no purpose."""
     # A spread of 3 mixes the inks about as purely as a finished design does.
-    return texture_from_parameters(
-        style, pattern, 3 * initial_parameters(style, pattern, RANDOM_CONTROL_SEED) / style.noise
-    )
+    parameters = 3 * initial_parameters(style, pattern, RANDOM_CONTROL_SEED) / style.noise
+    return texture_from_parameters(style, pattern, parameters, style.print_texel_mm)
 
 
 def upside_down(texture: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from maskdesign.render.light import Light, color_temperature_rgb
 from maskdesign.render.sensor import CameraResponse
 from maskdesign.render.view import View
 
+CAST_LEFT = 0.25
+"""Share, as an exponent, of a light's color that the camera does not balance away."""
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -32,7 +35,7 @@ class EvaluationSettings:
     distance_mm: float = 800.0
     px_per_mm: float = 0.75
     image_px: int = 192
-    opening_mm: float = 107.0
+    opening_mm: float = 120.0
     batch: int = 16
     bootstrap_rounds: int = 2000
 
@@ -53,8 +56,8 @@ def evaluation_lights() -> dict[str, Light]:
 
 
 def _light(kelvin: float, ambient: float, directional: float, direction: tuple[float, float, float]) -> Light:
-    # Cameras balance most of the cast away; the square root keeps the part they miss.
-    tint = np.sqrt(color_temperature_rgb(kelvin))
+    # Cameras balance most of the cast away; the exponent keeps the part they miss.
+    tint = color_temperature_rgb(kelvin) ** CAST_LEFT
     tint /= tint.mean()
     toward = np.asarray(direction) / np.linalg.norm(direction)
     return Light(_triple(ambient * tint), _triple(directional * tint), _triple(toward))

@@ -29,7 +29,7 @@ class JobConfig:
     """
 
     seed: int = 1
-    openings_mm: tuple[float, ...] = (100.0, 110.0, 120.0)
+    openings_mm: tuple[float, ...] = (105.0, 115.0, 125.0)
     papers: tuple[str, ...] = ("a4", "letter")
     mask: MaskPattern = field(default_factory=MaskPattern)
     drape: DrapeSettings = field(default_factory=DrapeSettings)

@@ -124,6 +124,7 @@ def _run_stages(
 
 
 def _write_design(run: Run, problem: Problem, state: DesignState, subject: Subject, worn: WornMask) -> None:
-    pixels = texture_pixels(texture_from_parameters(problem.style, problem.pattern, state.best_parameters))
+    style, pattern = problem.style, problem.pattern
+    pixels = texture_pixels(texture_from_parameters(style, pattern, state.best_parameters, style.print_texel_mm))
     write_image(run.texture, pixels)
     write_bytes(run.worn_glb, worn_glb(subject.face, worn, problem.pattern, pixels))

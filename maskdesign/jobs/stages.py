@@ -21,11 +21,12 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
 from maskdesign.optimize.enrolment import enroll
-from maskdesign.optimize.ensemble import Member, Wearer
+from maskdesign.optimize.ensemble import Member
 from maskdesign.optimize.step import Problem
 from maskdesign.optimize.texture import grid_shape, texture_tensor
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.render.bank import ShotBank
 from maskdesign.render.scene import Scene, build_scene
 from maskdesign.run import Run, read_job
 
@@ -120,12 +121,11 @@ def build_problem(
     """The design problem of a run."""
     scenes = tuple(scene_at(subject.face, worn[opening], config) for opening in config.openings_mm)
     return Problem(
-        wearer=Wearer(subject.face, scenes),
+        face=subject.face,
         members=enroll_all(subject.face, recognizers, config),
+        bank=ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps),
         pattern=config.mask,
         style=config.texture,
-        ranges=config.views,
-        render=config.render,
         objective=config.objective,
         design=config.design,
         seed=config.seed,
@@ -180,7 +180,7 @@ def run_texture(run: Run, config: JobConfig) -> Tensor:
     if not run.texture.exists():
         raise RunError(f"{run.folder}: the design is not finished; run `maskdesign design` on it again")
     pixels = read_image(run.texture)
-    if pixels.shape[:2] != grid_shape(config.mask, config.texture.texel_mm):
+    if pixels.shape[:2] != grid_shape(config.mask, config.texture.print_texel_mm):
         raise RunError(f"{run.texture}: {pixels.shape[1]} x {pixels.shape[0]} pixels do not fit the run's pattern")
     return texture_tensor(pixels)
 

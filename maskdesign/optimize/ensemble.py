@@ -14,7 +14,7 @@ from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.score import margins, scores
 from maskdesign.render.camera import project_points
-from maskdesign.render.renderer import RenderSettings, render_views
+from maskdesign.render.renderer import Shot, develop_shots
 from maskdesign.render.scene import Scene
 from maskdesign.render.view import View
 
@@ -70,10 +70,8 @@ def score_images(member: Member, face: FaceScan, views: Sequence[View], images: 
     return scores(spec, member.recognizer.embed(crops), member.enrolment)
 
 
-def view_margins(
-    members: Sequence[Member], wearer: Wearer, views: Sequence[View], texture: Tensor, settings: RenderSettings
-) -> Tensor:
-    """Render a texture in every view and let every recognizer judge it.
+def shot_margins(members: Sequence[Member], face: FaceScan, shots: Sequence[Shot], texture: Tensor) -> Tensor:
+    """Print a texture into every shot and let every recognizer judge it.
 
     Args:
         texture: (3, h, w) sRGB in [0, 1].
@@ -81,6 +79,6 @@ def view_margins(
     Returns:
         (R, B) margins at FMR 1e-3, > 0 = recognized; differentiable with respect to `texture`.
     """
-    images = render_views(wearer.scenes, views, texture, settings)
-    rows = [margins(member.recognizer.spec, score_images(member, wearer.face, views, images)) for member in members]
+    images, views = develop_shots(shots, texture), [shot.view for shot in shots]
+    rows = [margins(member.recognizer.spec, score_images(member, face, views, images)) for member in members]
     return torch.stack(rows)

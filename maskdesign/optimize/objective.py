@@ -23,7 +23,7 @@ class ObjectiveSettings:
     slack: float = 0.3
     sharpness: float = 6.0
     worst_weight: float = 2.0
-    tv_weight: float = 0.5
+    tv_weight: float = 0.3
 
 
 def hinge(margins: Tensor, settings: ObjectiveSettings) -> Tensor:

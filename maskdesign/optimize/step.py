@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import ConfigError
+from maskdesign.faces.scan import FaceScan
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.optimize.ensemble import Member, Wearer, view_margins
+from maskdesign.optimize.ensemble import Member, shot_margins
 from maskdesign.optimize.objective import ObjectiveSettings, objective
 from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters
-from maskdesign.render.distribution import ViewRanges, sample_views
-from maskdesign.render.renderer import RenderSettings
-from maskdesign.render.view import View
+from maskdesign.render.bank import ShotBank
+from maskdesign.render.renderer import Shot
 
 VALIDATION_STREAM = 2**31 - 1
 """Step number under which the validation views are drawn; no design step ever has it."""
@@ -29,6 +29,7 @@ class DesignSettings:
     Attributes:
         steps: optimization steps.
         views_per_step: random views rendered in each.
+        bank_steps: steps after which poses, lights and openings come back; camera responses are always new.
         learning_rate, final_learning_rate: Adam's step at the start and at the end, falling geometrically.
         validation_views: fixed views on which the best texture is chosen.
         validate_every: steps between two validations.
@@ -37,6 +38,7 @@ class DesignSettings:
 
     steps: int = 300
     views_per_step: int = 8
+    bank_steps: int = 40
     learning_rate: float = 0.18
     final_learning_rate: float = 0.027
     validation_views: int = 24
@@ -44,7 +46,7 @@ class DesignSettings:
     checkpoint_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "views_per_step", "validation_views", "validate_every"):
+        for name in ("steps", "views_per_step", "bank_steps", "validation_views", "validate_every"):
             if not 1 <= getattr(self, name) < VALIDATION_STREAM:
                 raise ConfigError(f"design.{name} = {getattr(self, name)} must be at least 1")
         if not 0 < self.final_learning_rate <= self.learning_rate:
@@ -55,12 +57,11 @@ class DesignSettings:
 class Problem:
     """Everything that stays the same while a texture is designed."""
 
-    wearer: Wearer
+    face: FaceScan
     members: tuple[Member, ...]
+    bank: ShotBank
     pattern: MaskPattern
     style: TextureStyle
-    ranges: ViewRanges
-    render: RenderSettings
     objective: ObjectiveSettings
     design: DesignSettings
     seed: int
@@ -123,9 +124,9 @@ def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict
         the new state, and this step's figures: loss and each recognizer's mean margin.
     """
     settings = problem.design
-    views = sample_views(problem.ranges, problem.seed, state.step, settings.views_per_step, len(problem.wearer.scenes))
+    shots = problem.bank.shots(state.step, settings.views_per_step)
     parameters = state.parameters.clone().requires_grad_(True)
-    loss, margins = _loss(problem, parameters, views)
+    loss, margins = _loss(problem, parameters, shots)
     (gradient,) = torch.autograd.grad(loss, parameters)
     rate = learning_rate_at(settings, state.step)
     updated, first, second = adam_update(
@@ -137,28 +138,21 @@ def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict
 
 def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[str, float]]:
     """Measure the texture on the fixed validation views and keep a copy of it where it is the best so far."""
-    settings = problem.design
-    loss = 0.0
-    for start in range(0, settings.validation_views, settings.views_per_step):
-        count = min(settings.views_per_step, settings.validation_views - start)
+    count = problem.design.validation_views
+    # Drawn like the design's views, but from a stream of their own: no gradient ever sees them.
+    shots, loss = problem.bank.fixed_shots(VALIDATION_STREAM, count), 0.0
+    for start in range(0, count, problem.design.views_per_step):
+        part = shots[start : start + problem.design.views_per_step]
         with torch.no_grad():
-            part, _ = _loss(problem, state.parameters, validation_views(problem)[start : start + count])
-        loss += part.item() * count / settings.validation_views
+            loss += _loss(problem, state.parameters, part)[0].item() * len(part) / count
     if loss < state.best_loss:
         state = replace(state, best_parameters=state.parameters.clone(), best_loss=loss)
     return state, {"validation_loss": loss, "best_loss": state.best_loss}
 
 
-def validation_views(problem: Problem) -> list[View]:
-    """The fixed views on which the best texture is chosen; drawn like the design's, never used for a gradient."""
-    return sample_views(
-        problem.ranges, problem.seed, VALIDATION_STREAM, problem.design.validation_views, len(problem.wearer.scenes)
-    )
-
-
-def _loss(problem: Problem, parameters: Tensor, views: Sequence[View]) -> tuple[Tensor, Tensor]:
-    texture = texture_from_parameters(problem.style, problem.pattern, parameters)
-    margins = view_margins(problem.members, problem.wearer, views, texture, problem.render)
+def _loss(problem: Problem, parameters: Tensor, shots: Sequence[Shot]) -> tuple[Tensor, Tensor]:
+    texture = texture_from_parameters(problem.style, problem.pattern, parameters, problem.style.texel_mm)
+    margins = shot_margins(problem.members, problem.face, shots, texture)
     return objective(margins, texture, problem.objective), margins
 
 

@@ -1,4 +1,4 @@
-"""The texture as parameters: mixtures of a few printable inks on a coarse grid, so that shapes stay large and calm."""
+"""The texture as parameters: mixtures of a few printable inks, repeated over the sheet like a printed cloth."""
 
 from __future__ import annotations
 
@@ -21,23 +21,31 @@ class TextureStyle:
         inks: sRGB colors as "#rrggbb", at least two. The default ones are cool: with ochre or pink among them, designs
             grow eyes and lips in the colors of skin.
         grid_mm: spacing of the parameters on the sheet; smaller allows finer shapes.
-        texel_mm: spacing of the texture's pixels.
+        texel_mm: spacing of the texture's pixels while it is designed; no camera of a design resolves finer ones.
+        print_texel_mm: spacing of the pixels of the finished texture: the same parameters, sampled more finely.
         contrast: scale of the mixture's logits; higher gives flatter areas and harder edges.
         noise: standard deviation of the initial parameters.
+        repeats: how often the pattern comes back across and down the sheet, each column shifted by half a repeat (the
+            half-drop of textile printing). A free pattern, (1, 1), protects most and tends to become a caricature of
+            a face, which nobody should have to wear; small repeats cannot.
     """
 
     inks: tuple[str, ...] = ("#14213d", "#f7f5ef", "#2a9d8f", "#8ecae6")
     grid_mm: float = 2.5
-    texel_mm: float = 0.625
+    texel_mm: float = 1.25
+    print_texel_mm: float = 0.3125
     contrast: float = 2.0
     noise: float = 0.5
+    repeats: tuple[int, int] = (5, 4)
 
     def __post_init__(self) -> None:
         if len(self.inks) < 2:
             raise ConfigError("texture.inks must name at least two colors")
-        for name in ("grid_mm", "texel_mm", "contrast"):
+        for name in ("grid_mm", "texel_mm", "print_texel_mm", "contrast"):
             if not 0 < getattr(self, name) <= 50:
                 raise ConfigError(f"texture.{name} = {getattr(self, name)} must lie between 0 and 50")
+        if not all(1 <= count <= 20 for count in self.repeats):
+            raise ConfigError(f"texture.repeats = {list(self.repeats)} must lie between 1 and 20")
         ink_colors(self)
 
 
@@ -59,23 +67,44 @@ def grid_shape(pattern: MaskPattern, spacing_mm: float) -> tuple[int, int]:
 
 
 def initial_parameters(style: TextureStyle, pattern: MaskPattern, seed: int) -> Tensor:
-    """(K, rows, columns) float32 normal noise, from a counter-based generator: the seed alone decides it."""
-    shape = (len(style.inks), *grid_shape(pattern, style.grid_mm))
+    """(K, rows, columns) float32 normal noise of one repeat, counter based: the seed alone decides it."""
+    rows, columns = grid_shape(pattern, style.grid_mm)
+    across, down = style.repeats
+    shape = (len(style.inks), max(2, round(rows / down)), max(2, round(columns / across)))
     values = np.random.Generator(np.random.Philox(key=seed)).standard_normal(shape, dtype=np.float32)
     return torch.from_numpy(style.noise * values)
 
 
-def texture_from_parameters(style: TextureStyle, pattern: MaskPattern, parameters: Tensor) -> Tensor:
+def half_drop(parameters: Tensor, repeats: tuple[int, int]) -> Tensor:
+    """A pattern set beside and below itself, every other column half a repeat lower.
+
+    Args:
+        parameters: (K, rows, columns) of one repeat.
+        repeats: across, down.
+
+    Returns:
+        (K, down * rows, across * columns); one repeat comes back as it is.
+    """
+    across, down = repeats
+    column = parameters.repeat(1, down, 1)
+    lower = torch.roll(column, parameters.shape[1] // 2, dims=1)
+    return torch.cat([lower if index % 2 else column for index in range(across)], dim=2)
+
+
+def texture_from_parameters(style: TextureStyle, pattern: MaskPattern, parameters: Tensor, texel_mm: float) -> Tensor:
     """The texture that the parameters stand for.
 
     Args:
-        parameters: (K, rows, columns) logits.
+        parameters: (K, rows, columns) logits of one repeat.
+        texel_mm: spacing of the texture's pixels on the sheet.
 
     Returns:
-        (3, h, w) sRGB inside the convex hull of the inks, `texel_mm` a texel; differentiable.
+        (3, h, w) sRGB inside the convex hull of the inks; differentiable.
     """
-    size = grid_shape(pattern, style.texel_mm)
-    logits = F.interpolate(parameters[None], size=size, mode="bicubic", align_corners=False)[0]
+    size = grid_shape(pattern, texel_mm)
+    logits = F.interpolate(half_drop(parameters, style.repeats)[None], size=size, mode="bicubic", align_corners=False)[
+        0
+    ]
     mixture = torch.softmax(style.contrast * logits, dim=0)
     return torch.einsum("khw,kc->chw", mixture, ink_colors(style).to(parameters.dtype))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,13 +13,26 @@ from maskdesign.render.color import srgb_decode
 from maskdesign.render.scene import Scene
 from maskdesign.render.sensor import apply_response
 from maskdesign.render.shading import RenderSettings, shade_view
-from maskdesign.render.texture import show_texture
+from maskdesign.render.texture import AffineView, show_texture
 from maskdesign.render.threads import map_threads
 from maskdesign.render.view import View
 
-__all__ = ["RenderSettings", "render_linear", "render_views"]
+__all__ = ["RenderSettings", "Shot", "develop_shots", "render_linear", "render_views", "take_shots"]
 
 MAX_SAMPLES = 1 << 28
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A view whose visibility and light are worked out; only the print is still missing.
+
+    Attributes:
+        view: what was asked for.
+        affine: the linear light as a function of the texture.
+    """
+
+    view: View
+    affine: AffineView
 
 
 def render_views(
@@ -40,8 +54,29 @@ def render_views(
         InputError: a texture of the wrong shape or with values that are not finite, views of several sizes, a scene
             that does not exist, or more samples than the memory bound.
     """
-    linear = render_linear(scenes, views, srgb_decode(texture), settings)
-    return apply_response(linear, [view.response for view in views], [view.noise_seed for view in views])
+    _check_texture(texture)
+    return develop_shots(take_shots(scenes, views, settings), texture)
+
+
+def take_shots(scenes: Sequence[Scene], views: Sequence[View], settings: RenderSettings | None = None) -> list[Shot]:
+    """Everything of some views that no texture changes; arguments and errors as in `render_views`."""
+    settings = settings or RenderSettings()
+    _check_views(scenes, views, settings)
+    affine = map_threads(lambda view: shade_view(scenes[view.scene_index], view, settings), views)
+    return [Shot(view, part) for view, part in zip(views, affine, strict=True)]
+
+
+def develop_shots(shots: Sequence[Shot], texture: Tensor) -> Tensor:
+    """Pictures of a texture from shots of one image size: print, then the camera's response.
+
+    Args:
+        texture: (3, h, w) sRGB as in `render_views`.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1] with the exact gradient to `texture`.
+    """
+    linear = show_texture(srgb_decode(texture), [shot.affine for shot in shots])
+    return apply_response(linear, [shot.view.response for shot in shots], [shot.view.noise_seed for shot in shots])
 
 
 def render_linear(
@@ -55,11 +90,8 @@ def render_linear(
     Returns:
         (B, 3, H, W) linear light, affine in `linear_texture`.
     """
-    settings = settings or RenderSettings()
-    _check_views(scenes, views, settings)
     _check_texture(linear_texture)
-    affine = map_threads(lambda view: shade_view(scenes[view.scene_index], view, settings), views)
-    return show_texture(linear_texture, affine)
+    return show_texture(linear_texture, [shot.affine for shot in take_shots(scenes, views, settings)])
 
 
 def _check_views(scenes: Sequence[Scene], views: Sequence[View], settings: RenderSettings) -> None:
