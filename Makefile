@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo test lint bench docs setup clean
 
 demo: setup
 	$(BIN)/maskdesign demo
@@ -20,6 +20,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Pictures and figures of the docs, from the run that `make demo` left.
+docs: setup
+	$(BIN)/python -m benchmarks.update_docs runs/demo
 
 setup: $(STAMP)
 

@@ -39,6 +39,7 @@ class Run:
     job = property(lambda self: self.path("job.json"))
     environment = property(lambda self: self.path("environment.json"))
     photo = property(lambda self: self.path("photo.png"))
+    photo_facts = property(lambda self: self.path("photo.json"))
     face = property(lambda self: self.path("face.npz"))
     metrics = property(lambda self: self.path("metrics.jsonl"))
     checkpoint = property(lambda self: self.path("checkpoint.safetensors"))

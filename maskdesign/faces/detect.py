@@ -45,7 +45,7 @@ def detect_face(image: NDArray[np.uint8], source: str, face_number: int | None =
     """
     faces = sorted(find_faces(image), key=lambda landmarks: landmarks[:468, 0].mean())
     if not faces:
-        raise FaceError(f"{source}: no face found; give a sharp, frontal photo with the whole face in it")
+        raise FaceError(f"{source}: no face found; give a sharp, frontal photo, cropped around the face")
     if face_number is None and len(faces) > 1:
         raise FaceError(f"{source}: {len(faces)} faces found; choose one with --face N, counted from the left")
     if face_number is not None and not 1 <= face_number <= len(faces):
@@ -63,19 +63,47 @@ def detect_face(image: NDArray[np.uint8], source: str, face_number: int | None =
 def find_faces(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     """Landmarks of every face, (478, 3) each as in `FaceDetection`, in no order; at most 5.
 
+    The mesh's own detector wants faces that fill the picture; where a detector for smaller ones sees more, each of
+    its finds is looked at by itself.
+
     Args:
         image: (H, W, 3) uint8 sRGB.
     """
     with _silent_stderr():
-        from mediapipe.python.solutions.face_mesh import FaceMesh
+        faces, boxes = _mesh_faces(image, MAX_FACES), _face_boxes(image)
+        if len(boxes) > len(faces):
+            faces = [face for box in boxes[:MAX_FACES] for face in _mesh_in_box(image, box)]
+    return faces
 
-        with FaceMesh(static_image_mode=True, max_num_faces=MAX_FACES, refine_landmarks=True) as mesh:
-            result: Any = mesh.process(np.ascontiguousarray(image))
+
+def _mesh_faces(image: NDArray[np.uint8], most: int) -> list[NDArray[np.float64]]:
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    with FaceMesh(static_image_mode=True, max_num_faces=most, refine_landmarks=True) as mesh:
+        result: Any = mesh.process(np.ascontiguousarray(image))
     size = np.array([image.shape[1], image.shape[0], image.shape[1]], dtype=np.float64)
     return [
         np.array([[point.x, point.y, point.z] for point in face.landmark]) * size
         for face in result.multi_face_landmarks or []
     ]
+
+
+def _face_boxes(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+    """(left, top, width, height) in pixels of every face, the surest first; also of small ones."""
+    from mediapipe.python.solutions.face_detection import FaceDetection as Detector
+
+    with Detector(model_selection=1, min_detection_confidence=0.6) as detector:
+        result: Any = detector.process(np.ascontiguousarray(image))
+    found = sorted(result.detections or [], key=lambda detection: -detection.score[0])
+    boxes = (detection.location_data.relative_bounding_box for detection in found)
+    return [np.array([b.xmin, b.ymin, b.width, b.height]) * (image.shape[1::-1] * 2) for b in boxes]
+
+
+def _mesh_in_box(image: NDArray[np.uint8], box: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The mesh in the box with half of its size around it on every side; nothing where no mesh fits."""
+    left, top = np.maximum(box[:2] - box[2:] / 2, 0).astype(int)
+    right, bottom = np.minimum(box[:2] + 1.5 * box[2:], image.shape[1::-1]).astype(int)
+    return [face + np.array([left, top, 0]) for face in _mesh_faces(image[top:bottom, left:right], 1)]
 
 
 @contextmanager

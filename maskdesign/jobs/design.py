@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.config import config_hash, to_toml
+from maskdesign.faces.photo import PhotoFace, face_from_photo
 from maskdesign.files import read_image, write_bytes, write_image
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.evaluate import evaluation_stage
@@ -70,6 +71,11 @@ def demo_photo() -> Photo:
     return Photo(astronaut(), "skimage.data.astronaut")
 
 
+def find_face(photo: Photo) -> PhotoFace:
+    """The head of a photo's one face, or of the one the user chose."""
+    return face_from_photo(photo.pixels, photo.source, photo.ipd_mm, photo.face_number)
+
+
 def design_mask(
     photo: Photo, config: JobConfig, out: Path, models_dir: Path | None, progress: Progress
 ) -> DesignSummary:
@@ -87,9 +93,13 @@ def design_mask(
     progress.stage("Recognizers")
     recognizers = load_recognizers(models_dir)
     identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number)
+    progress.stage("Face")
+    # Before the folder is made: a photo that is refused leaves nothing behind.
+    found = None if Run(out).photo_facts.exists() else find_face(photo)
     run = begin_run(out, to_toml(config), identity)
     with locked(run):
-        state = _run_stages(run, photo, config, recognizers, progress)
+        subject = face_stage(run, found, photo.pixels)
+        state = _run_stages(run, subject, config, recognizers, progress)
     return DesignSummary(
         run=str(run.folder),
         seconds=round(time.monotonic() - started, 1),
@@ -103,10 +113,8 @@ def design_mask(
 
 
 def _run_stages(
-    run: Run, photo: Photo, config: JobConfig, recognizers: list[Recognizer], progress: Progress
+    run: Run, subject: Subject, config: JobConfig, recognizers: list[Recognizer], progress: Progress
 ) -> DesignState:
-    progress.stage("Face")
-    subject = face_stage(run, photo.pixels, photo.source, photo.ipd_mm, photo.face_number)
     progress.stage("Mask")
     worn = drape_stage(run, subject.face, config, progress)
     progress.stage("Design")

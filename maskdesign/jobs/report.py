@@ -19,6 +19,12 @@ from maskdesign.run import Run
 from maskdesign.sheets.layout import find_paper
 from maskdesign.sheets.preview import sheet_preview
 
+CAPTIONS = {
+    "face": "The head made from the photo",
+    "plain": "A plain blue mask draped on it",
+    "designed": "The same mask with the designed texture",
+}
+
 
 def report_stage(
     run: Run,
@@ -30,15 +36,15 @@ def report_stage(
 ) -> None:
     """Write `previews/*.png` and `report.html` of a run whose evaluation and sheets are done."""
     pictures = _pictures(run, config, subject, worn)
-    for caption, pixels in pictures.items():
-        write_image(run.previews / f"{caption.split(':')[0].replace(' ', '_')}.png", pixels)
-    about = json.loads(run.path("photo.json").read_text())
+    for name, pixels in pictures.items():
+        write_image(run.previews / f"{name}.png", pixels)
+    about = json.loads(run.photo_facts.read_text())
     environment = json.loads(run.environment.read_text())
     content = ReportContent(
         run_id=run.run_id,
         source=about["source"],
         scale=about["scale"],
-        pictures=pictures,
+        pictures={CAPTIONS[name]: pixels for name, pixels in pictures.items()},
         curve_svg=loss_curve_svg(read_journal(run.metrics)),
         evaluation=evaluation,
         recognizers={spec.name: _about(spec) for spec in specs},
@@ -55,9 +61,9 @@ def _pictures(run: Run, config: JobConfig, subject: Subject, worn: WornMask) -> 
     masked = scene_at(subject.face, worn, config)
     bare = build_scene(subject.face, None, config.mask)
     return {
-        "face: the head made from the photo": preview_strip(bare, plain),
-        "plain: a plain blue mask on it": preview_strip(masked, plain),
-        "designed: the same mask with the designed texture": preview_strip(masked, run_texture(run, config)),
+        "face": preview_strip(bare, plain),
+        "plain": preview_strip(masked, plain),
+        "designed": preview_strip(masked, run_texture(run, config)),
     }
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from maskdesign.config import from_mapping, read_toml
 from maskdesign.errors import RunError
-from maskdesign.faces.photo import face_from_photo
+from maskdesign.faces.photo import PhotoFace
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
@@ -49,19 +49,16 @@ class Subject:
     points_px: Mapping[str, NDArray[np.float64]]
 
 
-def face_stage(
-    run: Run, image: NDArray[np.uint8], source: str, ipd_mm: float | None, face_number: int | None
-) -> Subject:
-    """The head of the photo, from `face.npz` where it is already there."""
-    points_file = run.path("photo.json")
-    if not points_file.exists():
-        found = face_from_photo(image, source, ipd_mm, face_number)
+def face_stage(run: Run, found: PhotoFace | None, image: NDArray[np.uint8]) -> Subject:
+    """Write the head of a photo into the run; None where the run already holds it."""
+    if found is not None:
         photo, points_px = crop_photo(image, found.points_px)
         save_face(found.scan, run.face)
         write_image(run.photo, photo)
         # Written last: its presence says that the stage is whole.
         points = {name: [float(x) for x in point] for name, point in points_px.items()}
-        write_json(points_file, {"source": source, "scale": found.scale_source, "points_px": points})
+        about = {"source": found.scan.source, "scale": found.scale_source, "points_px": points}
+        write_json(run.photo_facts, about)
     return read_subject(run)
 
 
@@ -72,7 +69,7 @@ def read_subject(run: Run) -> Subject:
         RunError: the run has not come that far.
     """
     try:
-        about = json.loads(run.path("photo.json").read_text())
+        about = json.loads(run.photo_facts.read_text())
         points_px = {name: np.array(point, dtype=np.float64) for name, point in about["points_px"].items()}
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise RunError(f"{run.folder}: the run holds no face yet; finish it with `maskdesign design`") from error

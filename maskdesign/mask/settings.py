@@ -88,7 +88,7 @@ class DrapeSettings:
     Convention: one step is the unit of time and every point has the same mass, so a load is an acceleration.
     """
 
-    opening_mm: float = 110.0
+    opening_mm: float = 125.0
     nose_pleat_share: float = 0.2
     clearance_mm: float = 0.6
     layer_gap_mm: float = 0.31
