@@ -29,7 +29,8 @@ PREVIEW_POSES_DEG = {
 """Name -> (yaw, pitch)."""
 
 PREVIEW_DISTANCE_MM = 900.0
-PREVIEW_FIELD_MM = 300.0
+PREVIEW_FIELD_MM = 285.0
+PREVIEW_CENTER_MM = (0.0, 0.0, -75.0)
 
 
 def preview_views(side_px: int) -> list[View]:
@@ -39,7 +40,7 @@ def preview_views(side_px: int) -> list[View]:
     light = evaluation_lights()["window"]
     return [
         View(
-            orbit_camera(yaw, pitch, 0.0, PREVIEW_DISTANCE_MM, focal_px, side_px, side_px),
+            orbit_camera(yaw, pitch, 0.0, PREVIEW_DISTANCE_MM, focal_px, side_px, side_px, PREVIEW_CENTER_MM),
             light,
             response,
             scene_index=0,

@@ -17,6 +17,7 @@ from maskdesign.jobs.evaluate import evaluation_stage
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import Subject, build_problem, drape_stage, face_stage, job_identity
+from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import DesignState, Problem
@@ -135,4 +136,4 @@ def _write_design(run: Run, problem: Problem, state: DesignState, subject: Subje
     style, pattern = problem.style, problem.pattern
     pixels = texture_pixels(texture_from_parameters(style, pattern, state.best_parameters, style.print_texel_mm))
     write_image(run.texture, pixels)
-    write_bytes(run.worn_glb, worn_glb(subject.face, worn, problem.pattern, pixels))
+    write_bytes(run.worn_glb, worn_glb(head_with_loops(subject.face, worn, pattern), worn, pattern, pixels))

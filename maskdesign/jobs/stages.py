@@ -19,6 +19,7 @@ from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.mask.drape import drape_mask
+from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
 from maskdesign.optimize.enrolment import enroll
 from maskdesign.optimize.ensemble import Member
@@ -108,8 +109,8 @@ def needed_openings(config: JobConfig) -> list[float]:
 
 
 def scene_at(face: FaceScan, worn: WornMask, config: JobConfig) -> Scene:
-    """Head and worn mask as one scene."""
-    return build_scene(face, worn, config.mask)
+    """Head, loops and worn mask as one scene."""
+    return build_scene(head_with_loops(face, worn, config.mask), worn, config.mask)
 
 
 def build_problem(

@@ -15,7 +15,7 @@ MAX_BANK_BYTES = 1 << 30
 
 @dataclass(frozen=True, eq=False)
 class ShotBank:
-    """Random views whose pose, light and pleat opening come back after `period` steps; the camera's response never does.
+    """Random views: pose, light and pleat opening come back after `period` steps, the camera's response never.
 
     What a step sees depends on (seed, step) alone: the bank is only a memory, and empty or full the bits are the same.
 
