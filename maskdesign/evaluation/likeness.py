@@ -38,7 +38,7 @@ def faces_on_sheet(pixels: NDArray[np.uint8]) -> dict[str, int]:
 def _presentations(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     for side_px in SIDES_PX:
         scale = side_px / max(pixels.shape[:2])
-        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         margin = side_px // 2
         framed = np.pad(small, ((margin, margin), (margin, margin), (0, 0)), constant_values=BACKGROUND)
         for quarters in range(4):
