@@ -103,7 +103,8 @@ def _mesh_in_box(image: NDArray[np.uint8], box: NDArray[np.float64]) -> list[NDA
     """The mesh in the box with half of its size around it on every side; nothing where no mesh fits."""
     left, top = np.maximum(box[:2] - box[2:] / 2, 0).astype(int)
     right, bottom = np.minimum(box[:2] + 1.5 * box[2:], image.shape[1::-1]).astype(int)
-    return [face + np.array([left, top, 0.0]) for face in _mesh_faces(image[top:bottom, left:right], 1)]
+    shift = np.array([left, top, 0], dtype=np.float64)
+    return [np.add(face, shift) for face in _mesh_faces(image[top:bottom, left:right], 1)]
 
 
 @contextmanager
