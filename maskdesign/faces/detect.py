@@ -96,7 +96,8 @@ def _face_boxes(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
         result: Any = detector.process(np.ascontiguousarray(image))
     found = sorted(result.detections or [], key=lambda detection: -detection.score[0])
     boxes = (detection.location_data.relative_bounding_box for detection in found)
-    return [np.array([b.xmin, b.ymin, b.width, b.height]) * (image.shape[1::-1] * 2) for b in boxes]
+    size = np.array(image.shape[1::-1] * 2, dtype=np.float64)
+    return [np.array([b.xmin, b.ymin, b.width, b.height]) * size for b in boxes]
 
 
 def _mesh_in_box(image: NDArray[np.uint8], box: NDArray[np.float64]) -> list[NDArray[np.float64]]:
