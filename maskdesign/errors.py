@@ -34,6 +34,10 @@ class FaceError(InputError):
     """A picture or a scan without exactly one usable face."""
 
 
+class ScanError(InputError):
+    """A scan file that is damaged, lies about its size, or cannot be a face."""
+
+
 class MeshError(InputError):
     """A mesh that is not a valid surface: indices out of range, values that are not finite, wrong shapes."""
 

@@ -66,7 +66,7 @@ def test_overrides_leave_the_given_mapping_alone():
         ("openings_mm=110", "openings_mm = 110 must be a list"),
         ("texture.inks=['red','#ffffff']", "write each color as #rrggbb"),
         ("texture.inks=['#ffffff']", "at least two colors"),
-        ("evaluation.opening_mm=115.0", "must differ from every one of openings_mm"),
+        ("evaluation.opening_mm=107.0", "must differ from every one of openings_mm"),
         ("seed=-1", "seed = -1 must not be negative"),
     ],
 )

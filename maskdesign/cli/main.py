@@ -15,6 +15,7 @@ VERBS = {
     "demo": "design a mask for a sample face, from photo to print sheet",
     "design": "design a mask for the face in a photo; the same command goes on after an interruption",
     "mask": "drape a pleated mask on a face (.npz in, .npz or .glb out)",
+    "face": "turn a scan, a photo or a folder of photos into clean, aligned heads; or make a population",
     "evaluate": "judge a finished design again, beside its controls",
     "sheet": "make a print sheet, or check the scale of one (--check)",
     "models": "list the recognizers at hand",

@@ -35,7 +35,7 @@ class EvaluationSettings:
     distance_mm: float = 800.0
     px_per_mm: float = 0.75
     image_px: int = 192
-    opening_mm: float = 120.0
+    opening_mm: float = 125.0
     batch: int = 16
     bootstrap_rounds: int = 2000
 

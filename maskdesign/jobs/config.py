@@ -29,7 +29,7 @@ class JobConfig:
     """
 
     seed: int = 2
-    openings_mm: tuple[float, ...] = (105.0, 115.0, 125.0)
+    openings_mm: tuple[float, ...] = (100.0, 107.0, 130.0)
     papers: tuple[str, ...] = ("a4", "letter")
     mask: MaskPattern = field(default_factory=MaskPattern)
     drape: DrapeSettings = field(default_factory=DrapeSettings)

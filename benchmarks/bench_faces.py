@@ -1,0 +1,119 @@
+"""Scans, photos and populations against their truth. Figures that need the development data are left out without it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from maskdesign.faces.clean import clean_range
+from maskdesign.faces.formats.abs import read_abs, write_abs
+from maskdesign.faces.formats.ict import ict_vertices, read_ict
+from maskdesign.faces.from_scan import face_from_scan
+from maskdesign.faces.head import builtin_face
+from maskdesign.faces.head_model import load_head_model
+from maskdesign.faces.nose import find_nose
+from maskdesign.faces.population import random_head
+from maskdesign.faces.read import read_scan
+from maskdesign.faces.scan import FaceScan
+from maskdesign.faces.scan_landmarks import locate_face
+from maskdesign.faces.scan_surface import clean_surface
+from maskdesign.faces.shape_modes import TARGETS, adult_mean, measure, vary_shape
+from tests.scan_heads import ICT_TIP, mesh_scan, real_head, synthetic_scan, turned
+
+SHARED = Path(os.environ.get("MASKDESIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+HEADS = 50
+POPULATION = 200
+
+
+def figures() -> dict[str, dict]:
+    found = frgc_figures(builtin_face()) | population_figures()
+    if SHARED.is_dir():
+        scanned = real_head(SHARED)
+        found |= cleaning_figures(scanned) | nose_figures(scanned)
+    return found
+
+
+def frgc_figures(face: FaceScan) -> dict[str, dict]:
+    scan = synthetic_scan(face).raw
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.abs.gz"
+        write_abs(path, scan)
+        back = read_abs(path)
+        off = np.abs(back.points_mm[back.valid] - scan.points_mm[scan.valid]).max()
+        face_from_scan(read_scan(path))
+        begin = time.process_time()
+        face_from_scan(read_scan(path))
+        seconds = time.process_time() - begin
+    return {
+        "frgc_round_trip": _figure(float(off), 1e-4, "mm"),
+        "frgc_read_clean_align": _figure(seconds, 4.0, "s"),
+    }
+
+
+def cleaning_figures(face: FaceScan) -> dict[str, dict]:
+    scan = synthetic_scan(face)
+    cleaned, _ = clean_range(scan.raw)
+    both = cleaned.valid & (scan.truth.triangle >= 0)
+    error = np.abs(cleaned.points_mm[..., 2] - scan.truth.points[..., 2])
+    return {
+        "cleaning_median_error": _figure(float(np.median(error[both])), 0.06, "mm"),
+        "cleaning_p95_error": _figure(float(np.percentile(error[both], 95)), 0.4, "mm"),
+        "cleaning_max_error_inside_rim": _figure(float(error[both & ~scan.near_step].max()), 2.0, "mm"),
+    }
+
+
+def nose_figures(scanned: FaceScan) -> dict[str, dict]:
+    """Nose tips of heads turned by up to 30 degrees, as found and by shape alone."""
+    model, random = read_ict(SHARED / "scans/ict_facekit_identities.npz"), np.random.default_rng(77)
+    heads = []
+    for _ in range(HEADS):
+        vertices, _ = turned(ict_vertices(model, random.normal(size=100)), random)
+        heads.append((vertices, model.triangles, vertices[ICT_TIP]))
+    for _ in range(4):
+        vertices, R = turned(scanned.mesh.vertices, random)
+        heads.append((vertices, scanned.mesh.triangles, vertices[0] - scanned.mesh.vertices[0] @ R.T))
+    found, by_shape = np.array([_nose_errors(*head) for head in heads]).T
+    return {
+        "nose_tip_median_error": _figure(float(np.median(found)), 3.0, "mm"),
+        "nose_tip_max_error": _figure(float(found.max()), 3.0, "mm"),
+        "nose_tip_share_beyond_3_mm": _figure(float(np.mean(found > 3)), 0.0, "share"),
+        "nose_tip_by_shape_median_error": _figure(float(np.median(by_shape)), 3.0, "mm"),
+        "nose_tip_by_shape_share_beyond_3_mm": _figure(float(np.mean(by_shape > 3)), None, "share"),
+        "nose_tip_by_shape_max_error": _figure(float(by_shape.max()), None, "mm"),
+    }
+
+
+def _nose_errors(vertices: np.ndarray, triangles: np.ndarray, tip: np.ndarray) -> tuple[float, float]:
+    surface = clean_surface(mesh_scan(vertices, triangles))
+    found = locate_face(surface, "head", True).points_mm["nose_tip"]
+    by_shape = find_nose(surface.mesh, "head").tip_mm
+    return float(np.linalg.norm(found - tip)), float(np.linalg.norm(by_shape - tip))
+
+
+def population_figures() -> dict[str, dict]:
+    mean = adult_mean(load_head_model().canonical_mm)
+    shapes = [vary_shape(mean, np.random.default_rng([1, number])) for number in range(POPULATION)]
+    found = {}
+    for name in ("face_breadth", "eye_corners"):
+        target, spread = TARGETS[name]
+        values = np.array([measure(shape, name) for shape in shapes])
+        found[f"population_{name}_mean_off"] = _figure(float(abs(values.mean() - target) / spread), 0.5, "spreads")
+        found[f"population_{name}_spread_off"] = _figure(float(abs(values.std() / spread - 1)), 0.25, "relative")
+    vertices = np.stack([random_head(1, number).mesh.vertices for number in range(POPULATION)])
+    face = (vertices[0][:, 2] > -80) & (np.abs(vertices[0][:, 1]) < 70)
+    pairs = np.random.default_rng(0).integers(POPULATION, size=(400, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    distances = [np.linalg.norm(vertices[a] - vertices[b], axis=1) for a, b in pairs]
+    found["population_pairwise_distance"] = _figure(float(np.mean(distances)), 4.0, "mm", "higher")
+    found["population_pairwise_distance_face"] = _figure(
+        float(np.mean([distance[face].mean() for distance in distances])), 4.0, "mm", "higher"
+    )
+    return found
+
+
+def _figure(value: float, goal: float | None, unit: str, better: str = "lower") -> dict:
+    return {"value": value, "goal": goal, "better": better, "unit": unit, "issue": "faces"}

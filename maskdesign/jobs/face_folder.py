@@ -1,0 +1,131 @@
+"""A folder of photos -> a folder of heads: in parallel, resumable, with a table of what became of each photo."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from maskdesign.errors import InputError, MaskdesignError, OutputError
+from maskdesign.faces.scan import save_face
+from maskdesign.files import sweep_partial_files, write_json
+from maskdesign.jobs.face import read_photo_face
+from maskdesign.progress import Progress
+
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".webp", ".tif", ".tiff", ".bmp")
+TABLE = "outcomes.json"
+SAVE_EVERY = 50
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        photo: its place in the folder.
+        face: place of the head in the output folder; None where the photo was refused.
+        reason: why it was refused, empty where it was not.
+        yaw_deg, face_px, sharpness: its quality, 0 where it was refused before.
+    """
+
+    photo: str
+    face: str | None
+    reason: str
+    yaw_deg: float = 0.0
+    face_px: float = 0.0
+    sharpness: float = 0.0
+
+
+def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress) -> dict[str, Any]:
+    """Make a head of every photo in a folder and its folders; photos that the table knows already are left alone.
+
+    Args:
+        folder: photos, as PERSON/PERSON_0001.jpg or any other way.
+        out: folder for the heads, under the photos' names, and the table `outcomes.json`.
+        ipd_mm: distance between the pupils of everyone; as measured where None.
+
+    Returns:
+        how many photos were made or refused, and where the table is.
+
+    Raises:
+        InputError: there is no photo, or the table is damaged.
+    """
+    photos = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
+    if not photos:
+        raise InputError(f"{folder}: holds no photos; they end in {', '.join(PHOTO_ENDINGS)}")
+    sweep_partial_files(out)
+    outcomes = _read_table(out / TABLE)
+    waiting = [photo for photo in photos if str(photo) not in outcomes]
+    progress.stage("photos")
+    for outcome in _work(folder, out, waiting, ipd_mm):
+        outcomes[outcome.photo] = outcome
+        if len(outcomes) % SAVE_EVERY == 0:
+            _write_table(out / TABLE, outcomes)
+        progress.advance(len(outcomes), len(photos), outcome.reason[-60:])
+    _write_table(out / TABLE, outcomes)
+    made = sum(outcome.face is not None for outcome in outcomes.values())
+    reasons = Counter(_kind(outcome.reason) for outcome in outcomes.values() if outcome.face is None)
+    return {"photos": len(photos), "made": made, "refused": dict(reasons.most_common()), "table": str(out / TABLE)}
+
+
+def _work(folder: Path, out: Path, photos: list[Path], ipd_mm: float | None) -> Iterator[Outcome]:
+    if not photos:
+        return
+    workers = min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(photos)
+    )
+    # Fresh processes: mediapipe's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
+        jobs = [pool.submit(_make_one, folder, out, photo, ipd_mm) for photo in photos]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _prepare_worker() -> None:
+    # One thread each: there is a process for every core.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _make_one(folder: Path, out: Path, photo: Path, ipd_mm: float | None) -> Outcome:
+    target = photo.with_suffix(".npz")
+    try:
+        face, facts = read_photo_face(folder / photo, ipd_mm)
+        save_face(face, out / target)
+    except OutputError:
+        raise
+    except MaskdesignError as error:
+        return Outcome(str(photo), None, str(error).removeprefix(f"{folder / photo}: "))
+    return Outcome(str(photo), str(target), "", facts["yaw_deg"], facts["face_px"], facts["sharpness"])
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures, for counting."""
+    words = reason.split(";")[0].split(",")[0].split("(")[0].split()
+    return " ".join("N" if word[0].isdigit() else word for word in words)
+
+
+def _read_table(path: Path) -> dict[str, Outcome]:
+    if not path.exists():
+        return {}
+    try:
+        rows = [Outcome(**row) for row in json.loads(path.read_text())]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: the table is damaged ({error}); remove it to begin anew") from error
+    return {row.photo: row for row in rows}
+
+
+def _write_table(path: Path, outcomes: dict[str, Outcome]) -> None:
+    write_json(path, [asdict(outcomes[name]) for name in sorted(outcomes)])
