@@ -17,6 +17,7 @@ from maskdesign.render.light import Light
 from maskdesign.render.renderer import RenderSettings, render_linear
 from maskdesign.render.scene import MASK, Scene, build_scene
 from maskdesign.render.sensor import CameraResponse
+from maskdesign.render.vertex_gradient import render_vertices
 from maskdesign.render.view import View
 from maskdesign.render.zbuffer import rasterize
 
@@ -161,3 +162,24 @@ def furnace_error() -> float:
     white = view(camera(25, 5), AMBIENT_ONE, background_rgb=(1.0, 1.0, 1.0))
     image = render_linear([sheet_scene(square_corners(500))], [white], torch.ones(3, 8, 8))
     return (image - 1).abs().max().item()
+
+
+def vertex_gradient_error(scene: Scene) -> float:
+    """Largest relative error of directional derivatives to the vertices against central differences in float64."""
+    generator, shown = torch.Generator().manual_seed(5), view(camera(25, 8, side_px=64))
+    vertices = torch.from_numpy(scene.vertices_mm).double().requires_grad_()
+    texture = torch.rand(3, 12, 14, dtype=torch.float64, generator=generator)
+    target = torch.rand(3, 64, 64, dtype=torch.float64, generator=generator)
+    seen = rasterize(scene.vertices_mm, scene.triangles, [shown.camera])
+
+    def loss(at: torch.Tensor) -> torch.Tensor:
+        return ((render_vertices(scene, shown, at, texture, RenderSettings(1), seen) - target) ** 2).sum()
+
+    (gradient,) = torch.autograd.grad(loss(vertices), vertices)
+    errors, step = [], 3e-5
+    for _ in range(4):
+        direction = torch.randn(vertices.shape, dtype=torch.float64, generator=generator)
+        with torch.no_grad():
+            numeric = (loss(vertices + step * direction) - loss(vertices - step * direction)).item() / (2 * step)
+        errors.append(abs(numeric - (gradient * direction).sum().item()) / abs(numeric))
+    return max(errors)

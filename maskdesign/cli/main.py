@@ -17,6 +17,7 @@ VERBS = {
     "mask": "drape a pleated mask on a face (.npz in, .npz or .glb out)",
     "face": "turn a scan, a photo or a folder of photos into clean, aligned heads; or make a population",
     "evaluate": "judge a finished design again, beside its controls",
+    "render": "take pictures of a design on its wearer from any side, or a turntable",
     "sheet": "make a print sheet, or check the scale of one (--check)",
     "models": "list the recognizers at hand",
     "doctor": "check this installation and say what is missing",

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from maskdesign.errors import FaceError, ScanError
 from maskdesign.faces.clean import CleanReport
+from maskdesign.faces.color_atlas import bake_colors, unroll_cylinder
 from maskdesign.faces.raw import RawScan
 from maskdesign.faces.scan import LANDMARKS, FaceScan
 from maskdesign.faces.scan_landmarks import Located, locate_face, place_given, register_landmarks
@@ -18,7 +19,6 @@ from maskdesign.faces.scan_surface import SKIN_RGB, ScanSurface, clean_surface, 
 from maskdesign.faces.template import load_template
 from maskdesign.faces.topology import welded_index
 from maskdesign.faces.units import settle_factor
-from maskdesign.faces.unroll import bake_colors, unroll_cylinder
 from maskdesign.geometry.align import Similarity, apply_similarity
 from maskdesign.geometry.icp import IcpSettings, make_target, move_onto
 from maskdesign.geometry.mesh import vertex_normals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "noise_std": (0, 0.5),
     "gamma": (0.2, 5),
     "background": (0, 1),
+    "motion_px": (0, 40),
+    "distortion": (-0.1, 0.1),
+    "jpeg_share": (0, 1),
+    "jpeg_quality": (1, 100),
 }
 
 
@@ -53,6 +57,10 @@ class ViewRanges:
         noise_std: standard deviation of the noise in linear light.
         gamma: exponent of the encoded value.
         background: linear gray behind the head; each channel differs from it by at most 10 %.
+        motion_px: way that the picture moves during the exposure, in any direction; none by default.
+        distortion: radial distortion of the lens, < 0 is a barrel; none by default.
+        jpeg_share: share of pictures that are stored as JPEG; none by default.
+        jpeg_quality: of those pictures.
 
     Raises:
         ConfigError: a range outside its limits, or one that runs backwards.
@@ -75,6 +83,10 @@ class ViewRanges:
     noise_std: tuple[float, float] = (0.0, 0.02)
     gamma: tuple[float, float] = (0.9, 1.1)
     background: tuple[float, float] = (0.02, 0.8)
+    motion_px: tuple[float, float] = (0.0, 0.0)
+    distortion: tuple[float, float] = (0.0, 0.0)
+    jpeg_share: float = 0.0
+    jpeg_quality: tuple[float, float] = (60.0, 95.0)
 
     def __post_init__(self) -> None:
         if not 1 <= self.image_px <= MAX_IMAGE_PX:
@@ -133,6 +145,14 @@ def _sample_view(ranges: ViewRanges, generator: np.random.Generator, scene_count
     )
     background = np.clip(between(ranges.background) * generator.uniform(0.9, 1.1, 3) * tint, 0, 1)
     scene_index, noise_seed = int(generator.integers(scene_count)), int(generator.integers(2**31))
+    # Drawn last, so that views without them are what they were before.
+    response = replace(
+        response,
+        motion_px=between(ranges.motion_px),
+        motion_deg=float(generator.uniform(0, 180)),
+        distortion=between(ranges.distortion),
+        jpeg_quality=int(generator.uniform() < ranges.jpeg_share) * round(between(ranges.jpeg_quality)),
+    )
     return View(camera, light, response, scene_index, _triple(background), noise_seed)
 
 

@@ -1,4 +1,4 @@
-"""Light in the room: ambient and one distant lamp, colored by its temperature."""
+"""Light in the room: ambient, a distant lamp, near lamps, spherical harmonics; and the color of a temperature."""
 
 from __future__ import annotations
 
@@ -22,14 +22,48 @@ XYZ_TO_SRGB = np.array(
 """Linear sRGB from CIE 1931 XYZ, white point D65 (IEC 61966-2-1)."""
 
 
+HARMONICS = 9
+"""Coefficients of spherical harmonics up to the second order."""
+
+LAMP_REFERENCE_MM = 1000.0
+
+
+@dataclass(frozen=True)
+class PointLight:
+    """A small lamp near the face.
+
+    Attributes:
+        position_mm: where it stands, measured from the camera: +x right in the picture, +y up, +z behind the camera.
+            It stays there while the head turns.
+        rgb: light that a white surface reflects when it faces the lamp from a meter away; falls with the cosine and
+            with the square of the distance.
+
+    Raises:
+        InputError: light that is negative, or numbers that are not finite.
+    """
+
+    position_mm: tuple[float, float, float]
+    rgb: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.position_mm).all():
+            raise InputError(f"point light position_mm = {self.position_mm} must be finite")
+        if not all(0 <= value < np.inf for value in self.rgb):
+            raise InputError(f"point light rgb = {self.rgb} must be finite and not negative")
+
+
 @dataclass(frozen=True)
 class Light:
-    """Ambient light and one distant lamp.
+    """Ambient light, one distant lamp, and what else there may be.
 
     Attributes:
         ambient_rgb: light that a white surface reflects whichever way it faces.
         directional_rgb: light that a white surface reflects on top when it faces the lamp; falls with the cosine.
         direction: towards the lamp, not zero; its length does not matter.
+        points: lamps near the face.
+        harmonics_rgb: radiance around the head as 9 coefficients of real spherical harmonics, in the order l, m =
+            (0, 0), (1, -1), (1, 0), (1, 1), (2, -2) ... (2, 2), without the Condon-Shortley sign; empty for none. It
+            adds to the ambient light.
 
     Convention: linear RGB, 1 = the camera's white. `direction` stands in the frame of the un-turned face (+x right,
     +y up, +z towards the camera): the lamp stays in the room while the head turns.
@@ -41,6 +75,8 @@ class Light:
     ambient_rgb: tuple[float, float, float]
     directional_rgb: tuple[float, float, float]
     direction: tuple[float, float, float]
+    points: tuple[PointLight, ...] = ()
+    harmonics_rgb: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < np.linalg.norm(self.direction) < np.inf:
@@ -48,12 +84,47 @@ class Light:
         for name in ("ambient_rgb", "directional_rgb"):
             if not all(0 <= value < np.inf for value in getattr(self, name)):
                 raise InputError(f"light.{name} = {getattr(self, name)} must be finite and not negative")
+        if len(self.harmonics_rgb) not in (0, HARMONICS) or not np.isfinite(self.harmonics_rgb).all():
+            raise InputError(f"light.harmonics_rgb must be {HARMONICS} finite colors or none, not {self.harmonics_rgb}")
 
 
 def direction_in_head(light: Light, camera: PinholeCamera) -> NDArray[np.float64]:
     """Unit vector towards the lamp in the frame of the head that the camera sees turned, (3,)."""
     towards = camera.R.T @ FACE_TO_CAMERA @ np.asarray(light.direction, dtype=np.float64)
     return towards / np.linalg.norm(towards)
+
+
+def position_in_head(lamp: PointLight, camera: PinholeCamera) -> NDArray[np.float64]:
+    """Where a near lamp stands in the frame of the head that the camera sees turned, (3,) millimeters."""
+    return camera.R.T @ (FACE_TO_CAMERA @ np.asarray(lamp.position_mm, dtype=np.float64) - camera.T)
+
+
+def harmonic_light(light: Light, normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Light that white surfaces reflect under `light.harmonics_rgb`.
+
+    Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps", SIGGRAPH 2001, Eqs 7 to
+    9: each order is multiplied by pi, 2 pi / 3, pi / 4; white reflects the irradiance over pi.
+
+    Args:
+        normals: (n, 3) unit vectors in the frame of the un-turned face.
+
+    Returns:
+        (n, 3), not below 0.
+    """
+    if not light.harmonics_rgb:
+        return np.zeros((len(normals), 3))
+    orders = np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
+    return np.maximum((spherical_harmonics(normals) * orders) @ np.asarray(light.harmonics_rgb), 0.0)
+
+
+def spherical_harmonics(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Real spherical harmonics up to the second order, orthonormal over the sphere: (n, 3) unit vectors -> (n, 9)."""
+    x, y, z = directions.T
+    a, b, c = np.sqrt(3 / (4 * np.pi)), np.sqrt(15 / (4 * np.pi)), np.sqrt(5 / (16 * np.pi))
+    constant = np.full_like(x, 1 / np.sqrt(4 * np.pi))
+    first = [a * y, a * z, a * x]
+    second = [b * x * y, b * y * z, c * (3 * z * z - 1), b * x * z, b / 2 * (x * x - y * y)]
+    return np.stack([constant, *first, *second], axis=1)
 
 
 def color_temperature_rgb(kelvin: float) -> NDArray[np.float64]:

@@ -19,18 +19,22 @@ from maskdesign.render.view import View
 from maskdesign.render.zbuffer import rasterize
 
 
-def interpolate_corner_attributes(fragments: Fragments, corner_attributes: Tensor) -> Tensor:
+def interpolate_corner_attributes(
+    fragments: Fragments, corner_attributes: Tensor, barycentrics: Tensor | None = None
+) -> Tensor:
     """Attributes at the samples: sum of barycentric coordinate x corner value.
 
     Args:
         fragments: B images.
         corner_attributes: (T, 3, D), one value for each corner of each triangle.
+        barycentrics: (B, H, W, 3) that replace those of the fragments, where they depend on vertices.
 
     Returns:
-        (B, H, W, D), 0 where nothing is hit; differentiable with respect to `corner_attributes`.
+        (B, H, W, D), 0 where nothing is hit; differentiable with respect to `corner_attributes` and `barycentrics`.
     """
     faces = torch.from_numpy(fragments.pix_to_face).long()
-    weights = torch.from_numpy(fragments.bary_coords).to(corner_attributes) * (faces >= 0)[..., None]
+    weights = torch.from_numpy(fragments.bary_coords) if barycentrics is None else barycentrics
+    weights = weights.to(corner_attributes) * (faces >= 0)[..., None]
     return torch.einsum("bhwc,bhwcd->bhwd", weights, corner_attributes[faces.clamp_min(0)])
 
 
@@ -68,14 +72,23 @@ def _render_view(scene: Scene, view: View, linear_texture: Tensor, settings: Ren
 
 
 def shade_fragments(
-    scene: Scene, view: View, fragments: Fragments, linear_texture: Tensor, settings: RenderSettings
+    scene: Scene,
+    view: View,
+    fragments: Fragments,
+    linear_texture: Tensor,
+    settings: RenderSettings,
+    barycentrics: Tensor | None = None,
 ) -> Tensor:
-    """Lambert's light on one image of fragments: (1, H, W, 3) linear light."""
+    """Lambert's light on one image of fragments: (1, H, W, 3) linear light.
+
+    Args:
+        barycentrics: (1, H, W, 3) as in `interpolate_corner_attributes`.
+    """
     like = linear_texture
     faces = torch.from_numpy(fragments.pix_to_face).long()
     shown = torch.from_numpy(shown_sides(scene, view.camera))[faces.clamp_min(0)][..., None]
-    normals = F.normalize(interpolate_corner_attributes(fragments, scene.corner_normals.to(like)), dim=-1)
-    uv = interpolate_corner_attributes(fragments, scene.corner_uv.to(like))
+    normals = F.normalize(interpolate_corner_attributes(fragments, scene.corner_normals.to(like), barycentrics), dim=-1)
+    uv = interpolate_corner_attributes(fragments, scene.corner_uv.to(like), barycentrics)
     towards = torch.from_numpy(direction_in_head(view.light, view.camera)).to(like)
     outward = torch.where((shown == PLAIN_BACK) | (shown == SKIN_BACK), -1.0, 1.0).to(like)
     cosine = (outward * (normals @ towards)[..., None]).clamp_min(0)

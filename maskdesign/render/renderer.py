@@ -10,9 +10,10 @@ from torch import Tensor
 
 from maskdesign.errors import InputError
 from maskdesign.render.color import srgb_decode
+from maskdesign.render.illumination import illuminate_view
 from maskdesign.render.scene import Scene
 from maskdesign.render.sensor import apply_response
-from maskdesign.render.shading import RenderSettings, shade_view
+from maskdesign.render.shading import RenderSettings
 from maskdesign.render.texture import AffineView, show_texture
 from maskdesign.render.threads import map_threads
 from maskdesign.render.view import View
@@ -62,7 +63,7 @@ def take_shots(scenes: Sequence[Scene], views: Sequence[View], settings: RenderS
     """Everything of some views that no texture changes; arguments and errors as in `render_views`."""
     settings = settings or RenderSettings()
     _check_views(scenes, views, settings)
-    affine = map_threads(lambda view: shade_view(scenes[view.scene_index], view, settings), views)
+    affine = map_threads(lambda view: illuminate_view(scenes[view.scene_index], view, settings), views)
     return [Shot(view, part) for view, part in zip(views, affine, strict=True)]
 
 

@@ -16,6 +16,7 @@ from maskdesign.geometry.mesh import triangle_normals, vertex_normals
 from maskdesign.mask.pattern import MaskPattern, panel_of_row
 from maskdesign.mask.worn import WornMask
 from maskdesign.render.color import decode_pixels, srgb_encode
+from maskdesign.render.material import MATTE, Finish
 
 FACE, MASK = 0, 1
 """Materials: skin with its own texture, and the printed sheet."""
@@ -37,6 +38,7 @@ class Scene:
         corner_uv: (T, 3, 2) float32 in [0, 1]; on the face into `face_texture`, on the mask sheet_mm / (width, height).
         material: (T,) uint8, `FACE` or `MASK`.
         face_texture: (3, H, W) float32, linear light of an 8-bit sRGB picture.
+        finishes: how `FACE` and `MASK` shine.
 
     Convention: uv has its origin at the upper left of the picture, u right and v down.
 
@@ -50,6 +52,7 @@ class Scene:
     corner_uv: Tensor
     material: Tensor
     face_texture: Tensor
+    finishes: tuple[Finish, Finish] = (MATTE, MATTE)
 
     def __post_init__(self) -> None:
         count = len(self.triangles)

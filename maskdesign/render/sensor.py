@@ -1,4 +1,4 @@
-"""What a camera makes of linear light: gain, lens blur, noise, white balance, encoding."""
+"""What a camera makes of linear light: gain, the lens, motion, noise, white balance, encoding, compression."""
 
 from __future__ import annotations
 
@@ -17,14 +17,25 @@ from torch.autograd.function import once_differentiable
 
 from maskdesign.errors import InputError
 from maskdesign.render.color import tone_curve
+from maskdesign.render.jpeg import compress
+from maskdesign.render.lens import distort, motion_blur
 from maskdesign.render.threads import map_threads
 
-RANGES = {"blur_sigma_px": (0.0, 10.0), "noise_std": (0.0, 0.5), "gain": (0.01, 100.0), "gamma": (0.2, 5.0)}
+RANGES = {
+    "blur_sigma_px": (0.0, 10.0),
+    "noise_std": (0.0, 0.5),
+    "gain": (0.01, 100.0),
+    "gamma": (0.2, 5.0),
+    "distortion": (-0.1, 0.1),
+    "motion_px": (0.0, 40.0),
+    "motion_deg": (-360.0, 360.0),
+    "jpeg_quality": (0, 100),
+}
 
 
 @dataclass(frozen=True)
 class CameraResponse:
-    """From linear light to an encoded picture, in the order of the attributes.
+    """From linear light to an encoded picture: distortion, gain, blur, motion, noise, white balance, gamma, JPEG.
 
     Attributes:
         gain: exposure, 0.01 to 100.
@@ -32,6 +43,11 @@ class CameraResponse:
         noise_std: standard deviation of the sensor's noise in linear light, 0 to 0.5; the same in each channel.
         white_balance: factor of each channel, 0.05 to 20.
         gamma: exponent of the encoded value, 0.2 to 5; > 1 darkens the middle tones.
+        distortion: how far the lens moves a point at half the picture's side, as a share, -0.1 to 0.1; < 0 is a
+            barrel. Cameras do not know of it: points that they project lie where an ideal lens would see them.
+        motion_px: way that the picture moves during the exposure, 0 to 40 pixels.
+        motion_deg: direction of that way, 0 = across, counterclockwise, -360 to 360.
+        jpeg_quality: 1 to 100, or 0 for no compression.
 
     Raises:
         InputError: a value outside its range.
@@ -42,6 +58,10 @@ class CameraResponse:
     gain: float
     white_balance: tuple[float, float, float]
     gamma: float
+    distortion: float = 0.0
+    motion_px: float = 0.0
+    motion_deg: float = 0.0
+    jpeg_quality: int = 0
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in RANGES.items():
@@ -65,10 +85,13 @@ def apply_response(linear: Tensor, responses: Sequence[CameraResponse], noise_se
     # Gain and blur are linear, so that both factors of a channel are applied at once.
     balance = _per_image([r.white_balance for r in responses], linear)
     gain = _per_image([(r.gain,) for r in responses], linear)
-    blurred = gaussian_blur(linear, [r.blur_sigma_px for r in responses])
+    bent = distort(linear, [r.distortion for r in responses])
+    blurred = gaussian_blur(bent, [r.blur_sigma_px for r in responses])
+    blurred = motion_blur(blurred, [r.motion_px for r in responses], [r.motion_deg for r in responses])
     noise = sensor_noise(tuple(linear.shape[1:]), responses, noise_seeds).to(linear.dtype)
     balanced = torch.addcmul(noise.mul_(balance), blurred, gain * balance)
-    return tone_curve(balanced, _per_image([(r.gamma,) for r in responses], linear))
+    encoded = tone_curve(balanced, _per_image([(r.gamma,) for r in responses], linear))
+    return compress(encoded, [r.jpeg_quality for r in responses])
 
 
 def _per_image(values: Sequence[Sequence[float]], like: Tensor) -> Tensor:

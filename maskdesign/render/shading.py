@@ -18,6 +18,7 @@ from maskdesign.render.view import View
 from maskdesign.render.zbuffer import rasterize_view
 
 MAX_SUPERSAMPLE = 8
+MAX_SHADOW_MAP_PX = 8192
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RenderSettings:
     Attributes:
         supersample: samples along each side of a pixel, averaged in linear light; more is smoother and slower.
         plain_back_rgb: linear color of the side of the mask that is not printed.
+        shadow_map_px: side of the map that each lamp casts its shadows with; 0 casts none.
 
     Raises:
         ConfigError: a value outside its range.
@@ -34,12 +36,15 @@ class RenderSettings:
 
     supersample: int = 2
     plain_back_rgb: tuple[float, float, float] = (0.85, 0.85, 0.85)
+    shadow_map_px: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.supersample <= MAX_SUPERSAMPLE:
             raise ConfigError(f"render.supersample = {self.supersample} must lie between 1 and {MAX_SUPERSAMPLE}")
         if not all(0 <= value <= 1 for value in self.plain_back_rgb):
             raise ConfigError(f"render.plain_back_rgb = {list(self.plain_back_rgb)} must lie between 0 and 1")
+        if not 0 <= self.shadow_map_px <= MAX_SHADOW_MAP_PX:
+            raise ConfigError(f"render.shadow_map_px = {self.shadow_map_px} must lie between 0 and {MAX_SHADOW_MAP_PX}")
 
 
 def scaled_camera(camera: PinholeCamera, factor: int) -> PinholeCamera:
