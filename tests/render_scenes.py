@@ -12,8 +12,9 @@ from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.sheet import fine_grid
 from maskdesign.mask.worn import DrapeReport, WornMask
 from maskdesign.render.camera import PinholeCamera, orbit_camera
+from maskdesign.render.distribution import ViewRanges, sample_views
 from maskdesign.render.embree import EmbreeScene
-from maskdesign.render.light import Light
+from maskdesign.render.light import Light, PointLight
 from maskdesign.render.renderer import RenderSettings, render_linear
 from maskdesign.render.scene import MASK, Scene, build_scene
 from maskdesign.render.sensor import CameraResponse
@@ -183,3 +184,36 @@ def vertex_gradient_error(scene: Scene) -> float:
             numeric = (loss(vertices + step * direction) - loss(vertices - step * direction)).item() / (2 * step)
         errors.append(abs(numeric - (gradient * direction).sum().item()) / abs(numeric))
     return max(errors)
+
+
+def lamp_energy_error() -> float:
+    """Relative error of the light of a near lamp that a square sheet reflects, against the square's solid angle."""
+    half_mm, height_mm, cam = 110.0, 200.0, camera(side_px=160)
+    lamp = PointLight((0.0, 0.0, height_mm - 660.0), (0.01, 0.01, 0.01))
+    light = Light((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), points=(lamp,))
+    shown = view(cam, light, background_rgb=(0.0, 0.0, 0.0))
+    image = render_linear([sheet_scene(square_corners(half_mm))], [shown], torch.ones(3, 8, 8), RenderSettings(8))
+    solid_angle = 4 * np.arctan(half_mm**2 / (height_mm * np.sqrt(2 * half_mm**2 + height_mm**2)))
+    found = image[0, 0].sum().item() * (660 / cam.K[0, 0]) ** 2
+    return abs(found / (0.01 * 1e6 * solid_angle) - 1)
+
+
+def linearity_error(scene: Scene, views: list[View]) -> float:
+    """Largest difference between the picture of a mixed texture and the mixture of two pictures, in float32."""
+    rng = torch.Generator().manual_seed(2)
+    a, b = (torch.rand(3, 31, 35, generator=rng) for _ in range(2))
+    mixed, first, second = (render_linear([scene], views, t) for t in (0.3 * a + 0.7 * b, a, b))
+    return (mixed - (0.3 * first + 0.7 * second)).abs().max().item()
+
+
+def texels_reached(scene: Scene, shape: tuple[int, int], steps: int, more_steps: int) -> float:
+    """Share of the texels that training views of many steps see that get a gradient in the first few."""
+    seen, first = torch.zeros(shape, dtype=torch.bool), None
+    for step in range(steps + more_steps):
+        leaf = torch.zeros(3, *shape).requires_grad_()
+        shots = render_linear([scene], sample_views(ViewRanges(), 1, step, 8, 1), leaf)
+        (gradient,) = torch.autograd.grad(shots.sum(), leaf)
+        seen |= (gradient != 0).any(dim=0)
+        first = seen.clone() if step == steps - 1 else first
+    assert first is not None
+    return (first.sum() / seen.sum()).item()

@@ -57,14 +57,13 @@ def rasterize_view(
     Args:
         candidates: (T,) triangles to look at; all where it is left out.
     """
-    if candidates is None:
-        candidates = np.ones(len(triangles), np.bool_)
+    chosen = np.arange(len(triangles)) if candidates is None else np.flatnonzero(candidates)
     shape = (camera.height_px, camera.width_px)
     pix_to_face = np.full(shape, -1, np.int32)
     bary_coords = np.empty((*shape, 3), np.float32)
     depth = np.zeros(shape, np.float32)
     projection = camera.K @ np.column_stack([camera.R, camera.T])
-    _fill(*_project(vertices_mm, projection), triangles, candidates, pix_to_face, bary_coords, depth)
+    _fill(*_project(vertices_mm, projection), triangles, chosen, pix_to_face, bary_coords, depth)
     _resolve(pix_to_face, bary_coords, depth)
     return pix_to_face, bary_coords, depth
 
@@ -117,11 +116,12 @@ def _edge_functions(a, b, c):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _boxes(screen, triangles, candidates, width, height):
-    # Candidates whose box holds a pixel center: number, then the box as left, right, top, bottom, half open.
-    boxes = np.empty((len(triangles) + 1, 5), np.uint32)
+def _boxes(screen, triangles, chosen, width, height):
+    # Chosen triangles whose box holds a pixel center: number, then the box as left, right, top, bottom, half open.
+    boxes = np.empty((len(chosen) + 1, 5), np.uint32)
     count = 0
-    for t in range(len(triangles)):
+    for n in range(len(chosen)):
+        t = np.uint32(chosen[n])
         # Unsigned indices spare numba the test for Python's negative ones.
         i, j, k = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
         z0, z1, z2 = screen[i, 2], screen[j, 2], screen[k, 2]
@@ -132,13 +132,13 @@ def _boxes(screen, triangles, candidates, width, height):
         boxes[count, 0], boxes[count, 1], boxes[count, 2] = t, left, right
         boxes[count, 3], boxes[count, 4] = top, bottom
         # Always written and kept by counting: a branch here would be mispredicted for every other triangle.
-        count += candidates[t] & (left < right) & (top < bottom) & (max(z0, z1, z2) > 0)
+        count += (left < right) & (top < bottom) & (max(z0, z1, z2) > 0)
     return boxes[:count]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill(homogeneous, screen, triangles, candidates, pix_to_face, bary_coords, inverse_depth):
-    boxes = _boxes(screen, triangles, candidates, pix_to_face.shape[1], pix_to_face.shape[0])
+def _fill(homogeneous, screen, triangles, chosen, pix_to_face, bary_coords, inverse_depth):
+    boxes = _boxes(screen, triangles, chosen, pix_to_face.shape[1], pix_to_face.shape[0])
     for n in range(len(boxes)):
         t, left, right, top, bottom = boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3], boxes[n, 4]
         i, j, k = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
