@@ -132,7 +132,8 @@ def _on_photo(subject: Subject, scene: Scene, texture: Tensor, size_px: int, con
     size = (camera.width_px, camera.height_px)
     photo = np.asarray(Image.fromarray(subject.photo).resize(size, Image.Resampling.LANCZOS))
     settings = RenderSettings(PHOTO_SAMPLES, config.render.plain_back_rgb)
-    return texture_pixels(composite(composite_view(scene, camera, light, photo, settings), texture))
+    view = composite_view(scene, camera, light, photo, settings)
+    return texture_pixels(composite(view, texture, config.render.print_response))
 
 
 def _view(pose_deg: tuple[float, float], size_px: int) -> View:
@@ -148,7 +149,7 @@ def _picture(
     # As many samples as it takes to meet every texel of the print, so that fine patterns do not alias.
     texel_mm = config.mask.width_mm / texture.shape[2]
     samples = int(np.clip(np.ceil(FIELD_MM / size_px / texel_mm), 2, 8))
-    settings = RenderSettings(samples, config.render.plain_back_rgb)
+    settings = replace(config.render, supersample=samples)
     return texture_pixels(render_views((scene,), (_view(pose_deg, size_px),), texture, settings)[0])
 
 

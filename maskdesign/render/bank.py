@@ -37,7 +37,7 @@ class ShotBank:
         """The shots of one step of a design."""
         fresh = sample_views(self.ranges, self.seed, step, count, len(self.scenes))
         kept = self.fixed_shots(step % self.period, count)
-        return [Shot(_as_taken_now(shot.view, now), shot.affine) for shot, now in zip(kept, fresh, strict=True)]
+        return [replace(shot, view=_as_taken_now(shot.view, now)) for shot, now in zip(kept, fresh, strict=True)]
 
     def fixed_shots(self, stream: int, count: int) -> list[Shot]:
         """Shots that are the same at every call, camera response included; `stream` takes the place of a step."""

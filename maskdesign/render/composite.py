@@ -13,9 +13,10 @@ from torch import Tensor
 from maskdesign.errors import InputError
 from maskdesign.faces.scan import FaceScan
 from maskdesign.render.camera import FACE_TO_CAMERA, PinholeCamera, project_points
-from maskdesign.render.color import DECODED, srgb_decode, srgb_encode
+from maskdesign.render.color import DECODED, srgb_encode
 from maskdesign.render.illumination import Samples, gather_samples, reflected_light, surface_samples
 from maskdesign.render.light import HARMONICS, Light, spherical_harmonics
+from maskdesign.render.print_response import UNCHANGED, PrintResponse, printed_color
 from maskdesign.render.scene import FACE, MASK, PRINTED, SKIN, Scene
 from maskdesign.render.sensor import CameraResponse
 from maskdesign.render.shading import RenderSettings
@@ -176,6 +177,11 @@ def composite_view(
     return gather_samples(samples, samples.material == MASK, diffuse, back, behind, settings)
 
 
-def composite(view: AffineView, texture: Tensor) -> Tensor:
-    """The picture of a composite: (3, h, w) sRGB texture -> (3, H, W) sRGB, differentiable."""
-    return srgb_encode(torch.clamp(show_texture(srgb_decode(texture), [view])[0], 0, 1))
+def composite(view: AffineView, texture: Tensor, response: PrintResponse = UNCHANGED) -> Tensor:
+    """The picture of a composite: (3, h, w) sRGB texture -> (3, H, W) sRGB, differentiable.
+
+    Args:
+        response: what printing makes of the texture's colors.
+    """
+    printed = printed_color(response, texture)
+    return srgb_encode(torch.clamp(show_texture(printed, [view])[0], 0, 1))

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import InputError
-from maskdesign.render.color import srgb_decode
 from maskdesign.render.illumination import illuminate_view
+from maskdesign.render.print_response import UNCHANGED, PrintResponse, printed_color
 from maskdesign.render.scene import Scene
 from maskdesign.render.sensor import apply_response
 from maskdesign.render.shading import RenderSettings
@@ -29,11 +29,13 @@ class Shot:
 
     Attributes:
         view: what was asked for.
-        affine: the linear light as a function of the texture.
+        affine: the linear light as a function of the printed texture.
+        print_response: what printing makes of the texture's colors.
     """
 
     view: View
     affine: AffineView
+    print_response: PrintResponse = UNCHANGED
 
 
 def render_views(
@@ -64,19 +66,20 @@ def take_shots(scenes: Sequence[Scene], views: Sequence[View], settings: RenderS
     settings = settings or RenderSettings()
     _check_views(scenes, views, settings)
     affine = map_threads(lambda view: illuminate_view(scenes[view.scene_index], view, settings), views)
-    return [Shot(view, part) for view, part in zip(views, affine, strict=True)]
+    return [Shot(view, part, settings.print_response) for view, part in zip(views, affine, strict=True)]
 
 
 def develop_shots(shots: Sequence[Shot], texture: Tensor) -> Tensor:
     """Pictures of a texture from shots of one image size: print, then the camera's response.
 
     Args:
+        shots: all taken with the same settings.
         texture: (3, h, w) sRGB as in `render_views`.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1] with the exact gradient to `texture`.
     """
-    linear = show_texture(srgb_decode(texture), [shot.affine for shot in shots])
+    linear = show_texture(printed_color(shots[0].print_response, texture), [shot.affine for shot in shots])
     return apply_response(linear, [shot.view.response for shot in shots], [shot.view.noise_seed for shot in shots])
 
 
@@ -86,7 +89,7 @@ def render_linear(
     """The light that reaches the camera, before its response.
 
     Args:
-        linear_texture: (3, h, w) linear light; the rest as in `render_views`.
+        linear_texture: (3, h, w) linear light that the print sends back; the rest as in `render_views`.
 
     Returns:
         (B, 3, H, W) linear light, affine in `linear_texture`.

@@ -12,6 +12,7 @@ from maskdesign.errors import ConfigError
 from maskdesign.render.camera import PinholeCamera
 from maskdesign.render.color import DECODED
 from maskdesign.render.light import direction_in_head
+from maskdesign.render.print_response import UNCHANGED, PrintResponse
 from maskdesign.render.scene import PLAIN_BACK, PRINTED, SKIN_BACK, Scene
 from maskdesign.render.texture import AffineView, bilinear_taps, bilinear_weights
 from maskdesign.render.view import View
@@ -29,6 +30,7 @@ class RenderSettings:
         supersample: samples along each side of a pixel, averaged in linear light; more is smoother and slower.
         plain_back_rgb: linear color of the side of the mask that is not printed.
         shadow_map_px: side of the map that each lamp casts its shadows with; 0 casts none.
+        print_response: what the printer and its cloth make of the texture's colors; by default they stay as they are.
 
     Raises:
         ConfigError: a value outside its range.
@@ -37,6 +39,7 @@ class RenderSettings:
     supersample: int = 2
     plain_back_rgb: tuple[float, float, float] = (0.85, 0.85, 0.85)
     shadow_map_px: int = 0
+    print_response: PrintResponse = UNCHANGED
 
     def __post_init__(self) -> None:
         if not 1 <= self.supersample <= MAX_SUPERSAMPLE:
