@@ -58,6 +58,10 @@ class OutputError(MaskdesignError):
     """A place that cannot be written: read-only, full, or not a folder."""
 
 
+class KeyFileError(InputError):
+    """A key that does not open a photo, or a photo that its key cannot restore."""
+
+
 class RunError(InputError):
     """A run folder that is missing, unfinished, or belongs to another job."""
 

@@ -48,7 +48,7 @@ def _refusing_to_write(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: temporary file, fsync, rename.
 
     Raises:
@@ -62,7 +62,7 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
+            Path(temporary).chmod(mode)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -152,6 +152,17 @@ def read_image(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np
         InputError: no such file.
         ImageError: not an image, truncated, or too large.
     """
+    with open_image(path, max_megapixels) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+@contextmanager
+def open_image(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Image.Image]:
+    """An image that is opened and counted but not yet unpacked; what fails inside names the file and the remedy.
+
+    Raises:
+        InputError, ImageError: as `read_image`.
+    """
     check_readable(path)
     try:
         with warnings.catch_warnings():
@@ -159,8 +170,7 @@ def read_image(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np
             warnings.simplefilter("ignore")
             with Image.open(path, formats=IMAGE_FORMATS) as image:
                 _check_megapixels(path, image.width, image.height, max_megapixels)
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(upright)
+                yield image
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: unpacks to more than {max_megapixels:g} megapixels; scale it down first") from error
     except UnidentifiedImageError as error:
