@@ -11,7 +11,7 @@ from maskdesign.faces.head import builtin_face
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import enroll_all, scene_at
 from maskdesign.mask.drape import drape_mask
-from maskdesign.optimize.ensemble import landmark_pixels
+from maskdesign.optimize.ensemble import WearerProbes, landmark_pixels
 from maskdesign.optimize.step import Problem, design_step, initial_state
 from maskdesign.optimize.texture import texture_from_parameters
 from maskdesign.recognition.align import align_faces
@@ -55,10 +55,11 @@ def figures() -> dict[str, dict]:
 def _problem() -> Problem:
     config, face = JobConfig(), builtin_face()
     scene = scene_at(face, drape_mask(face, config.mask, config.drape), config)
+    members = enroll_all(face, load_recognizers(None), config)
+    bank = ShotBank((scene,), config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
-        face=face,
-        members=enroll_all(face, load_recognizers(None), config),
-        bank=ShotBank((scene,), config.views, config.render, config.seed, config.design.bank_steps),
+        recognizers=tuple(member.recognizer for member in members),
+        probes=WearerProbes(face, members, bank),
         pattern=config.mask,
         style=config.texture,
         objective=config.objective,
@@ -69,17 +70,18 @@ def _problem() -> Problem:
 
 def _recognizers_alone(problem: Problem, state) -> Callable[[], object]:
     """Forward and backward of every recognizer on the crops of the same views; the crops are made outside."""
-    shots = problem.bank.shots(0, problem.design.views_per_step)
+    source = problem.probes
+    shots = source.bank.shots(0, problem.design.views_per_step)
     views, crops = [shot.view for shot in shots], []
     with torch.no_grad():
         texture = texture_from_parameters(problem.style, problem.pattern, state.parameters, problem.style.texel_mm)
         images = develop_shots(shots, texture)
-        for member in problem.members:
-            points = landmark_pixels(problem.face, views, member.recognizer.spec.points)
+        for member in source.members:
+            points = landmark_pixels(source.face, views, member.recognizer.spec.points)
             crops.append(align_faces(images, points, member.recognizer.spec))
 
     def work() -> None:
-        for member, batch in zip(problem.members, crops, strict=True):
+        for member, batch in zip(source.members, crops, strict=True):
             leaf, spec = batch.clone().requires_grad_(True), member.recognizer.spec
             value = margins(spec, scores(spec, member.recognizer.embed(leaf), member.enrolment)).sum()
             torch.autograd.grad(value, leaf)

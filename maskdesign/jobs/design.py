@@ -16,7 +16,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.evaluate import evaluation_stage
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
-from maskdesign.jobs.stages import Subject, build_problem, drape_stage, face_stage, job_identity
+from maskdesign.jobs.stages import Subject, build_problem, drape_stage, enroll_all, face_stage, job_identity
 from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask
 from maskdesign.optimize.loop import run_design
@@ -119,11 +119,12 @@ def _run_stages(
     progress.stage("Mask")
     worn = drape_stage(run, subject.face, config, progress)
     progress.stage("Design")
-    problem = build_problem(subject, worn, recognizers, config)
+    members = enroll_all(subject.face, recognizers, config)
+    problem = build_problem(subject, worn, members, config)
     state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
     _write_design(run, problem, state, subject, worn[config.drape.opening_mm])
     progress.stage("Evaluation")
-    evaluation = evaluation_stage(run, config, subject, worn, problem.members, progress)
+    evaluation = evaluation_stage(run, config, subject, worn, members, progress)
     progress.stage("Sheets and report")
     for paper in config.papers:
         make_sheet(run, config, paper, run.sheet(paper))

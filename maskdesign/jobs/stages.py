@@ -22,7 +22,7 @@ from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
 from maskdesign.optimize.enrolment import enroll
-from maskdesign.optimize.ensemble import Member
+from maskdesign.optimize.ensemble import Member, WearerProbes
 from maskdesign.optimize.step import Problem
 from maskdesign.optimize.texture import grid_shape, texture_tensor
 from maskdesign.progress import Progress
@@ -114,14 +114,14 @@ def scene_at(face: FaceScan, worn: WornMask, config: JobConfig) -> Scene:
 
 
 def build_problem(
-    subject: Subject, worn: Mapping[float, WornMask], recognizers: list[Recognizer], config: JobConfig
+    subject: Subject, worn: Mapping[float, WornMask], members: tuple[Member, ...], config: JobConfig
 ) -> Problem:
     """The design problem of a run."""
     scenes = tuple(scene_at(subject.face, worn[opening], config) for opening in config.openings_mm)
+    bank = ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
-        face=subject.face,
-        members=enroll_all(subject.face, recognizers, config),
-        bank=ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps),
+        recognizers=tuple(member.recognizer for member in members),
+        probes=WearerProbes(subject.face, members, bank),
         pattern=config.mask,
         style=config.texture,
         objective=config.objective,

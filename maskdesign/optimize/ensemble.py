@@ -1,18 +1,21 @@
-"""The recognizers as one adversary: random views of a wearer in, one margin per recognizer and view out."""
+"""The recognizers as one adversary: probes in, one margin per recognizer and probe out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from maskdesign.faces.scan import FaceScan
+from maskdesign.faces.scan import FaceScan, named_points
 from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.score import margins, scores
+from maskdesign.render.bank import ShotBank
 from maskdesign.render.camera import project_points
 from maskdesign.render.renderer import Shot, develop_shots
 from maskdesign.render.scene import Scene
@@ -70,8 +73,66 @@ def score_images(member: Member, face: FaceScan, views: Sequence[View], images: 
     return scores(spec, member.recognizer.embed(crops), member.enrolment)
 
 
-def shot_margins(members: Sequence[Member], face: FaceScan, shots: Sequence[Shot], texture: Tensor) -> Tensor:
-    """Print a texture into every shot and let every recognizer judge it.
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A picture that lacks only its print, and whom it claims to show.
+
+    Attributes:
+        shot: visibility, light and camera.
+        points_px: landmark name -> (2,) pixels in the picture.
+        enrolments: for each recognizer of the ensemble, (E,) embedding of the person without a mask.
+    """
+
+    shot: Shot
+    points_px: Mapping[str, NDArray[np.float64]]
+    enrolments: tuple[Tensor, ...]
+
+
+class ProbeSource(Protocol):
+    """Where a design's probes come from; what it gives depends on its arguments alone."""
+
+    def probes(self, step: int, count: int) -> list[Probe]:
+        """Fresh probes for one step of a design."""
+        ...
+
+    def fixed_probes(self, stream: int, count: int) -> list[Probe]:
+        """Probes that are the same at every call; `stream` takes the place of a step."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class WearerProbes:
+    """Rendered views of one wearer; a `ProbeSource`.
+
+    Attributes:
+        face: the head whose landmarks align the crops.
+        members: the recognizers, which know the wearer.
+        bank: the views.
+    """
+
+    face: FaceScan
+    members: tuple[Member, ...]
+    bank: ShotBank
+
+    def probes(self, step: int, count: int) -> list[Probe]:
+        """Fresh views."""
+        return self._probes(self.bank.shots(step, count))
+
+    def fixed_probes(self, stream: int, count: int) -> list[Probe]:
+        """The same views at every call."""
+        return self._probes(self.bank.fixed_shots(stream, count))
+
+    def _probes(self, shots: Sequence[Shot]) -> list[Probe]:
+        names = tuple(self.face.landmarks)
+        places = landmark_pixels(self.face, [shot.view for shot in shots], names).double().numpy()
+        enrolments = tuple(member.enrolment for member in self.members)
+        return [
+            Probe(shot, dict(zip(names, p, strict=True)), enrolments) for shot, p in zip(shots, places, strict=True)
+        ]
+
+
+def probe_margins(recognizers: Sequence[Recognizer], probes: Sequence[Probe], texture: Tensor) -> Tensor:
+    """Print a texture into every probe and let every recognizer judge it.
 
     Args:
         texture: (3, h, w) sRGB in [0, 1].
@@ -79,6 +140,12 @@ def shot_margins(members: Sequence[Member], face: FaceScan, shots: Sequence[Shot
     Returns:
         (R, B) margins at FMR 1e-3, > 0 = recognized; differentiable with respect to `texture`.
     """
-    images, views = develop_shots(shots, texture), [shot.view for shot in shots]
-    rows = [margins(member.recognizer.spec, score_images(member, face, views, images)) for member in members]
+    images = develop_shots([probe.shot for probe in probes], texture)
+    rows = []
+    for place, recognizer in enumerate(recognizers):
+        spec = recognizer.spec
+        points = np.stack([named_points(probe.points_px, spec.points) for probe in probes])
+        embeddings = recognizer.embed(align_faces(images, torch.from_numpy(points).to(images.dtype), spec))
+        enrolments = torch.stack([probe.enrolments[place] for probe in probes])
+        rows.append(margins(spec, scores(spec, embeddings, enrolments)))
     return torch.stack(rows)

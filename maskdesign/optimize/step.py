@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import ConfigError
-from maskdesign.faces.scan import FaceScan
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.optimize.ensemble import Member, shot_margins
+from maskdesign.optimize.ensemble import Probe, ProbeSource, probe_margins
 from maskdesign.optimize.objective import ObjectiveSettings, objective
 from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters
-from maskdesign.render.bank import ShotBank
-from maskdesign.render.renderer import Shot
+from maskdesign.recognition.recognizer import Recognizer
 
 VALIDATION_STREAM = 2**31 - 1
 """Step number under which the validation views are drawn; no design step ever has it."""
@@ -55,11 +53,16 @@ class DesignSettings:
 
 @dataclass(frozen=True)
 class Problem:
-    """Everything that stays the same while a texture is designed."""
+    """Everything that stays the same while a texture is designed, be it for one wearer or for many.
 
-    face: FaceScan
-    members: tuple[Member, ...]
-    bank: ShotBank
+    Attributes:
+        recognizers: the ensemble.
+        probes: pictures of whoever wears the mask; each one carries whom it claims to show.
+        pattern, style, objective, design, seed: what is printed where, and how it is improved.
+    """
+
+    recognizers: tuple[Recognizer, ...]
+    probes: ProbeSource
     pattern: MaskPattern
     style: TextureStyle
     objective: ObjectiveSettings
@@ -124,9 +127,9 @@ def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict
         the new state, and this step's figures: loss and each recognizer's mean margin.
     """
     settings = problem.design
-    shots = problem.bank.shots(state.step, settings.views_per_step)
+    probes = problem.probes.probes(state.step, settings.views_per_step)
     parameters = state.parameters.clone().requires_grad_(True)
-    loss, margins = _loss(problem, parameters, shots)
+    loss, margins = _loss(problem, parameters, probes)
     (gradient,) = torch.autograd.grad(loss, parameters)
     rate = learning_rate_at(settings, state.step)
     updated, first, second = adam_update(
@@ -140,9 +143,9 @@ def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[st
     """Measure the texture on the fixed validation views and keep a copy of it where it is the best so far."""
     count = problem.design.validation_views
     # Drawn like the design's views, but from a stream of their own: no gradient ever sees them.
-    shots, loss = problem.bank.fixed_shots(VALIDATION_STREAM, count), 0.0
+    probes, loss = problem.probes.fixed_probes(VALIDATION_STREAM, count), 0.0
     for start in range(0, count, problem.design.views_per_step):
-        part = shots[start : start + problem.design.views_per_step]
+        part = probes[start : start + problem.design.views_per_step]
         with torch.no_grad():
             loss += _loss(problem, state.parameters, part)[0].item() * len(part) / count
     if loss < state.best_loss:
@@ -150,12 +153,12 @@ def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[st
     return state, {"validation_loss": loss, "best_loss": state.best_loss}
 
 
-def _loss(problem: Problem, parameters: Tensor, shots: Sequence[Shot]) -> tuple[Tensor, Tensor]:
+def _loss(problem: Problem, parameters: Tensor, probes: Sequence[Probe]) -> tuple[Tensor, Tensor]:
     texture = texture_from_parameters(problem.style, problem.pattern, parameters, problem.style.texel_mm)
-    margins = shot_margins(problem.members, problem.face, shots, texture)
+    margins = probe_margins(problem.recognizers, probes, texture)
     return objective(margins, texture, problem.objective), margins
 
 
 def _margin_figures(problem: Problem, margins: Tensor) -> dict[str, float]:
-    names = [member.recognizer.spec.name for member in problem.members]
+    names = [recognizer.spec.name for recognizer in problem.recognizers]
     return {f"margin_{name}": value for name, value in zip(names, margins.detach().mean(dim=1).tolist(), strict=True)}

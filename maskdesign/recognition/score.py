@@ -15,7 +15,7 @@ def scores(spec: RecognizerSpec, probes: Tensor, enrolment: Tensor) -> Tensor:
 
     Args:
         probes: (B, E) embeddings.
-        enrolment: (E,) embedding.
+        enrolment: (E,) embedding, or (B, E): whom each probe claims to be.
 
     Returns:
         (B,), higher = more alike; in [-1, 1] for "cosine", at most 0 for "l2". Differentiable; the gradient of
@@ -44,7 +44,7 @@ def margins(spec: RecognizerSpec, scores: Tensor, fmr: str = "1e-3") -> Tensor:
 
 
 def _cosine(probes: Tensor, enrolment: Tensor) -> Tensor:
-    return functional.cosine_similarity(probes, enrolment[None], dim=1)
+    return functional.cosine_similarity(probes, enrolment.expand_as(probes), dim=1)
 
 
 def _minus_distance(probes: Tensor, enrolment: Tensor) -> Tensor:
