@@ -9,7 +9,7 @@ from skimage.data import astronaut
 from maskdesign.evaluation.likeness import faces_on_sheet
 
 
-def test_a_printed_face_is_found_by_both_detectors_even_upside_down():
+def test_a_printed_face_is_found_by_every_detector_even_upside_down():
     face = cv2.resize(astronaut()[:240, 100:371], (280, 248))
     assert min(faces_on_sheet(face).values()) >= 1
     assert min(faces_on_sheet(np.ascontiguousarray(face[::-1, ::-1])).values()) >= 1
