@@ -25,11 +25,13 @@ from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.check import check_raster, check_sheet
 from maskdesign.sheets.layout import SheetInfo, arrange, find_paper
 from maskdesign.sheets.pdf import write_sheet
+from maskdesign.sheets.piece import mask_piece
 from maskdesign.sheets.preview import sheet_preview
 from maskdesign.sheets.targets import find_targets, measure_scale
 from maskdesign.sheets.template import sheet_template
 
 PAPERS = ("a4", "letter", "a3", "230x310")
+PIECE = mask_piece(MaskPattern())
 INFO = SheetInfo("run-1", "0123456789ab", "2025-11-22")
 
 
@@ -202,7 +204,7 @@ def test_poppler_agrees(sheets: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_targets_lie_where_the_layout_put_them(page_300: np.ndarray) -> None:
-    layout = arrange(find_paper("letter"), MaskPattern())
+    layout = arrange(find_paper("letter"), PIECE)
     half_mm = sheet_template().target_mm / 2
     px_per_mm = np.array(page_300.shape[1::-1]) / (215.9, 279.4)
     found = find_targets(np.ascontiguousarray(page_300[..., 1]))

@@ -20,11 +20,13 @@ from maskdesign.files import data_path
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.drafting import REGULAR, fit_words, printable, words_width_mm
 from maskdesign.sheets.layout import Box, Paper, SheetInfo, SheetLayout, arrange, find_paper, smallest_page_mm
-from maskdesign.sheets.pdf import write_sheet
+from maskdesign.sheets.pdf import write_piece, write_sheet
+from maskdesign.sheets.piece import Artwork, Label, mask_piece, rectangle
 from maskdesign.sheets.preview import sheet_preview
 from maskdesign.sheets.template import read_toml, sheet_template
 from maskdesign.sheets.texture import enlarge, own_colors
 
+PIECE = mask_piece(MaskPattern())
 INFO = SheetInfo("demo-astronaut-7", "3f9c1a2b77d0", "2025-11-22")
 MM = 25.4 / 72
 GOLDEN = Path(__file__).parent / "golden" / "sheet_a4.png"
@@ -47,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sheet(request: pytest.FixtureRequest, folder: Path) -> tuple[Path, SheetLayout]:
     paper = find_paper(request.param)
     write_sheet(folder / f"{paper.name}.pdf", quadrants(), MaskPattern(), INFO, paper)
-    return folder / f"{paper.name}.pdf", arrange(paper, MaskPattern())
+    return folder / f"{paper.name}.pdf", arrange(paper, PIECE)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +196,7 @@ def test_any_run_id_can_be_printed(tmp_path: Path, run_id: str) -> None:
     write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), SheetInfo(run_id, "h", "d"), find_paper("a4"))
     with pdfplumber.open(tmp_path / "s.pdf") as document:
         words = boxes_mm(document.pages[0].extract_words())
-    header = arrange(find_paper("a4"), MaskPattern()).header
+    header = arrange(find_paper("a4"), PIECE).header
     inside = words[words[:, 1] < header.bottom_mm]
     assert len(inside) > 8
     assert inside[:, 0].min() > header.x_mm + 13.5
@@ -216,9 +218,9 @@ def patterns(draw: st.DrawFn) -> MaskPattern:
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(patterns(), st.floats(0, 90), st.floats(0, 160))
 def test_any_mask_fits_the_page_it_asks_for(pattern: MaskPattern, wider_mm: float, taller_mm: float) -> None:
-    width_mm, height_mm = smallest_page_mm(pattern, sheet_template())
+    width_mm, height_mm = smallest_page_mm(mask_piece(pattern), sheet_template())
     paper = Paper("any", width_mm + wider_mm, height_mm + taller_mm)
-    layout = arrange(paper, pattern)
+    layout = arrange(paper, mask_piece(pattern))
     margin_mm, target_mm = sheet_template().margin_mm, sheet_template().target_mm
     blocks = [layout.header, layout.mask, layout.footer, layout.metric, layout.imperial, layout.notes, layout.strip]
     for first, second in itertools.combinations(blocks, 2):
@@ -252,9 +254,9 @@ def test_paper_that_is_too_small_names_what_fits(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"paper 148x210 .* too small.*209 x 271.8 mm; use --paper a4 or letter or"):
         write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("148x210"))
     with pytest.raises(UsageError, match="use --paper 434x272"):
-        arrange(find_paper("a4"), MaskPattern(width_mm=400))
+        arrange(find_paper("a4"), mask_piece(MaskPattern(width_mm=400)))
     with pytest.raises(UsageError, match=r"mask\.height_mm = 300: a sheet carries at most 245 mm"):
-        arrange(find_paper("a3"), MaskPattern(height_mm=300))
+        arrange(find_paper("a3"), mask_piece(MaskPattern(height_mm=300)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -265,7 +267,7 @@ def test_papers_are_found_by_name_and_by_size() -> None:
     for name in read_toml("papers.toml"):
         paper = find_paper(name)
         assert paper.width_mm < paper.height_mm
-        assert arrange(paper, MaskPattern()).paper is paper
+        assert arrange(paper, PIECE).paper is paper
 
 
 @pytest.mark.parametrize(
@@ -328,6 +330,23 @@ def test_words_fit_or_are_shortened(words: str, widest_mm: float) -> None:
     fitted, size_pt = fit_words(clean, REGULAR, 7, widest_mm)
     assert words_width_mm(fitted, REGULAR, size_pt) <= widest_mm + 1e-9
     assert 0.7 * 7 - 1e-9 <= size_pt <= 7
+
+
+def test_a_board_of_cells_is_exact(tmp_path: Path) -> None:
+    cells = tuple(
+        rectangle("#000000", 5 + 15 * u, 2.5 + 15 * v, 15, 15) for u in range(11) for v in range(u % 2, 10, 2)
+    )
+    path = tmp_path / "board.pdf"
+    artwork = Artwork(cells=cells, labels=(Label("A1", 20, 10),))
+    write_piece(path, mask_piece(MaskPattern(), "Chessboard", fold_lines=False), artwork, INFO, find_paper("a4"))
+    mask = arrange(find_paper("a4"), PIECE).mask
+    with pdfplumber.open(path) as document:
+        page = document.pages[0]
+        assert not page.images
+        assert {"Chessboard", "A1"} <= set(page.extract_text().split())
+        drawn = boxes_mm([rect for rect in page.rects if rect["fill"] and abs(rect["width"] * MM - 15) < 0.1])
+    expected = np.array([[*cell.ring_mm[0], *cell.ring_mm[2]] for cell in cells]) + np.tile((mask.x_mm, mask.y_mm), 2)
+    assert np.abs(np.sort(drawn, axis=0) - np.sort(expected, axis=0)).max() < 0.001
 
 
 def test_the_shipped_pattern_and_board_agree_with_the_program() -> None:

@@ -8,10 +8,10 @@ from math import ceil
 
 import numpy as np
 
-from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.drafting import BOLD, GRAY, POINTS_PER_MM, REGULAR, Pen
 from maskdesign.sheets.layout import Box, SheetInfo, SheetLayout
 from maskdesign.sheets.outline import ear_loop_symbol, fold_symbol, hatching, nose_wire_symbol
+from maskdesign.sheets.piece import Piece
 from maskdesign.sheets.targets import FORM_NAME, MODULES, target_modules
 from maskdesign.sheets.template import sheet_template
 
@@ -70,15 +70,12 @@ def _draw_cross(pen: Pen, x_mm: float, y_mm: float) -> None:
     pen.line(fine, (x_mm, y_mm - 2.6), (x_mm, y_mm + 2.6))
 
 
-def draw_header(pen: Pen, layout: SheetLayout, pattern: MaskPattern, info: SheetInfo) -> None:
+def draw_header(pen: Pen, layout: SheetLayout, piece: Piece, info: SheetInfo) -> None:
     """Draw the title and what identifies the design, between the upper targets."""
     left_mm = layout.header.x_mm + CROSS_INSET_MM + 1.5
     width_mm, y_mm = layout.header.width_mm - 2 * (CROSS_INSET_MM + 1.5), layout.header.y_mm
-    kind = "Pleated" if pattern.pleat_rows_mm else "Flat"
-    title = f"{kind} mask {pattern.width_mm:g} × {pattern.height_mm:g} mm"
-    pen.text(title, left_mm, y_mm + 3.6, 10.5, BOLD)
-    folded = f"folded {pattern.width_mm:g} × {pattern.folded_height_mm:g} mm  ·  printed side up  ·  scale 1:1"
-    pen.text(folded, left_mm + width_mm, y_mm + 3.6, 7, color=GRAY, anchor="end")
+    pen.text(piece.title, left_mm, y_mm + 3.6, 10.5, BOLD)
+    pen.text(piece.subtitle, left_mm + width_mm, y_mm + 3.6, 7, color=GRAY, anchor="end")
     identity = f"Run {info.run_id}   ·   Config {info.config_hash}   ·   {info.date}   ·   {layout.paper.name}"
     pen.text(identity, left_mm, y_mm + 7.6, 7, widest_mm=width_mm)
 
@@ -112,12 +109,12 @@ def _draw_square(pen: Pen, box: Box, size: str) -> None:
     pen.text("each side, line middle to line middle", box.middle_mm, center_mm + 4.5, 6, color=GRAY, anchor="middle")
 
 
-def draw_notes(pen: Pen, layout: SheetLayout) -> None:
+def draw_notes(pen: Pen, layout: SheetLayout, piece: Piece) -> None:
     """Draw the legend of the lines and the printing notes, spread over the height of the squares."""
     box = layout.notes
     pen.text("LINES", box.x_mm, box.y_mm + 1.9, 6, BOLD, GRAY)
     words_mm = box.x_mm + LEGEND_SAMPLE_MM + 4
-    for number, (draw_sample, words) in enumerate(LEGEND):
+    for number, (draw_sample, words) in enumerate(LEGEND if piece.weld_mm > 0 else LEGEND[:1]):
         y_mm = box.y_mm + 5.6 + LEGEND_ROW_MM * number
         draw_sample(pen, box.x_mm, y_mm)
         pen.text(words, words_mm, y_mm + 0.9, 7, widest_mm=box.right_mm - words_mm)
@@ -167,7 +164,9 @@ def draw_strip(pen: Pen, layout: SheetLayout, own: list[str]) -> None:
     Args:
         own: "#rrggbb" of the texture's colors.
     """
-    groups = [[*PRIMARIES, *SECONDARIES], list(GRAYS), [(color, color) for color in own]]
+    groups = [[*PRIMARIES, *SECONDARIES], list(GRAYS)]
+    if own:
+        groups.append([(color, color) for color in own])
     patches = sum(len(group) for group in groups)
     width_mm = (layout.strip.width_mm - GROUP_GAP_MM * (len(groups) - 1)) / patches
     x_mm = layout.strip.x_mm

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from maskdesign.errors import UsageError
-from maskdesign.mask.pattern import MaskPattern
+from maskdesign.sheets.piece import Piece
 from maskdesign.sheets.template import TargetFrame, Template, read_toml, sheet_template
 
 MM_PER_INCH = 25.4
@@ -131,19 +131,19 @@ def _nearest(key: str, papers: dict[str, dict[str, float]]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
-def smallest_page_mm(pattern: MaskPattern, template: Template) -> tuple[float, float]:
+def smallest_page_mm(piece: Piece, template: Template) -> tuple[float, float]:
     """Width and height of the smallest page that carries this mask and every mark.
 
     Raises:
         UsageError: the mask is taller than the tallest frame of targets allows.
     """
-    frame = _frame_around(pattern, template)
-    width_mm = max(frame.width_mm + template.target_mm, pattern.width_mm + 2 * template.side_mm)
+    frame = _frame_around(piece, template)
+    width_mm = max(frame.width_mm + template.target_mm, piece.width_mm + 2 * template.side_mm)
     height_mm = _blocks_mm(frame, template) + 2 * template.least_gap_mm
     return width_mm + 2 * template.margin_mm, height_mm + 2 * template.margin_mm
 
 
-def arrange(paper: Paper, pattern: MaskPattern) -> SheetLayout:
+def arrange(paper: Paper, piece: Piece) -> SheetLayout:
     """Place every block of the page.
 
     The frame of targets comes first, the mask in its middle; the test squares, the notes and the color strip follow
@@ -153,8 +153,8 @@ def arrange(paper: Paper, pattern: MaskPattern) -> SheetLayout:
         UsageError: the page is too small; the message says which papers fit.
     """
     template = sheet_template()
-    _check_fits(paper, pattern, template)
-    frame = _frame_around(pattern, template)
+    _check_fits(paper, piece, template)
+    frame = _frame_around(piece, template)
     target_mm, square_mm = template.target_mm, template.square_inch * MM_PER_INCH
     spare_mm = paper.height_mm - 2 * template.margin_mm - _blocks_mm(frame, template)
     gap_mm = min(max(spare_mm / 3, template.least_gap_mm), template.widest_gap_mm)
@@ -162,10 +162,10 @@ def arrange(paper: Paper, pattern: MaskPattern) -> SheetLayout:
     height_mm = _blocks_mm(frame, template) + 2 * gap_mm
     content = Box((paper.width_mm - width_mm) / 2, (paper.height_mm - height_mm) / 2, width_mm, height_mm)
     mask = Box(
-        (paper.width_mm - pattern.width_mm) / 2,
-        content.y_mm + (frame.height_mm + target_mm - pattern.height_mm) / 2,
-        pattern.width_mm,
-        pattern.height_mm,
+        (paper.width_mm - piece.width_mm) / 2,
+        content.y_mm + (frame.height_mm + target_mm - piece.height_mm) / 2,
+        piece.width_mm,
+        piece.height_mm,
     )
     header = Box(content.x_mm + target_mm, content.y_mm, frame.width_mm - target_mm, target_mm)
     footer = Box(header.x_mm, content.y_mm + frame.height_mm, header.width_mm, target_mm)
@@ -177,13 +177,13 @@ def arrange(paper: Paper, pattern: MaskPattern) -> SheetLayout:
     return SheetLayout(paper, frame, content, header, mask, footer, metric, imperial, notes, strip)
 
 
-def _frame_around(pattern: MaskPattern, template: Template) -> TargetFrame:
+def _frame_around(piece: Piece, template: Template) -> TargetFrame:
     for frame in template.frames:
-        if pattern.height_mm <= _inside_mm(frame, template):
+        if piece.height_mm <= _inside_mm(frame, template):
             return frame
     tallest_mm = _inside_mm(template.frames[-1], template)
     raise UsageError(
-        f"mask.height_mm = {pattern.height_mm:g}: a sheet carries at most {tallest_mm:g} mm; make the mask shorter"
+        f"mask.height_mm = {piece.height_mm:g}: a sheet carries at most {tallest_mm:g} mm; make the mask shorter"
     )
 
 
@@ -197,8 +197,8 @@ def _blocks_mm(frame: TargetFrame, template: Template) -> float:
     return frame.height_mm + template.target_mm + squares_mm + template.strip_mm + STRIP_LABEL_MM
 
 
-def _check_fits(paper: Paper, pattern: MaskPattern, template: Template) -> None:
-    width_mm, height_mm = smallest_page_mm(pattern, template)
+def _check_fits(paper: Paper, piece: Piece, template: Template) -> None:
+    width_mm, height_mm = smallest_page_mm(piece, template)
     if paper.width_mm >= width_mm and paper.height_mm >= height_mm:
         return
     fitting = [
@@ -209,6 +209,6 @@ def _check_fits(paper: Paper, pattern: MaskPattern, template: Template) -> None:
     remedy = f"use --paper {' or '.join(fitting)}" if fitting else f"use --paper {ceil(width_mm)}x{ceil(height_mm)}"
     raise UsageError(
         f"paper {paper.name} ({paper.width_mm:g} x {paper.height_mm:g} mm) is too small: "
-        f"a mask of {pattern.width_mm:g} x {pattern.height_mm:g} mm "
+        f"a mask of {piece.width_mm:g} x {piece.height_mm:g} mm "
         f"with its marks needs {width_mm:g} x {height_mm:g} mm; {remedy}"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.drafting import BOLD, GRAY, INK, Pen
 from maskdesign.sheets.layout import Box, SheetLayout
+from maskdesign.sheets.piece import Artwork, Piece
 from maskdesign.sheets.template import sheet_template
 
 SMALL_PT = 5.2
@@ -12,21 +12,35 @@ LOOP_RADIUS_MM = 1.1
 WELD_LABEL_MM = 11.0
 
 
-def draw_outline(pen: Pen, layout: SheetLayout, pattern: MaskPattern) -> None:
+def draw_artwork(pen: Pen, mask: Box, artwork: Artwork) -> None:
+    """Draw the cells, those of one color as one path, and the labels; the picture lies below them."""
+    colors = dict.fromkeys(cell.color for cell in artwork.cells)
+    for color in colors:
+        rings = [cell.ring_mm for cell in artwork.cells if cell.color == color]
+        pen.polygon(color, *([(mask.x_mm + u, mask.y_mm + v) for u, v in ring] for ring in rings))
+    for label in artwork.labels:
+        place = (mask.x_mm + label.u_mm, mask.y_mm + label.v_mm)
+        pen.text(label.words, *place, label.size_pt, color=label.color, anchor="middle")
+
+
+def draw_outline(pen: Pen, layout: SheetLayout, piece: Piece) -> None:
     """Draw every line of the mask. Only the folds and the cut line touch the texture."""
-    _draw_folds(pen, layout.mask, pattern)
+    _draw_folds(pen, layout.mask, piece)
     mask = layout.mask
     pen.rectangle(sheet_template().lines["cut"], mask.x_mm, mask.y_mm, mask.width_mm, mask.height_mm)
-    _draw_welds(pen, mask, pattern)
-    _draw_ear_loops(pen, mask, pattern)
-    _draw_nose_wire(pen, mask, pattern)
+    if piece.weld_mm <= 0:
+        return
+    _draw_welds(pen, mask, piece)
+    _draw_ear_loops(pen, mask, piece)
+    _draw_nose_wire(pen, mask, piece)
     pen.text("BOTTOM EDGE (CHIN)", mask.middle_mm, mask.bottom_mm + 4, SMALL_PT, BOLD, INK, "middle")
 
 
-def _draw_folds(pen: Pen, mask: Box, pattern: MaskPattern) -> None:
-    for number, (v_mm, kind) in enumerate(pattern.fold_rows_mm):
+def _draw_folds(pen: Pen, mask: Box, piece: Piece) -> None:
+    for number, (v_mm, kind) in enumerate(piece.fold_rows_mm):
         y_mm, style = mask.y_mm + v_mm, sheet_template().lines[kind]
-        pen.line(style, (mask.x_mm, y_mm), (mask.right_mm, y_mm))
+        if piece.fold_lines:
+            pen.line(style, (mask.x_mm, y_mm), (mask.right_mm, y_mm))
         fold_symbol(pen, kind, mask.x_mm - 1.2, y_mm, -1)
         fold_symbol(pen, kind, mask.right_mm + 1.2, y_mm, 1)
         pen.text(f"{v_mm:g}", mask.x_mm - 4.6, y_mm + 0.65, SMALL_PT, color=GRAY, anchor="end")
@@ -51,14 +65,14 @@ def fold_symbol(pen: Pen, kind: str, x_mm: float, y_mm: float, direction: int) -
         pen.polygon(style.color, (tip, upper, lower), hole)
 
 
-def _draw_welds(pen: Pen, mask: Box, pattern: MaskPattern) -> None:
-    for x_mm in (mask.x_mm, mask.right_mm - pattern.weld_mm):
-        hatching(pen, x_mm, mask.y_mm - 3.2, pattern.weld_mm, 2.2)
-        hatching(pen, x_mm, mask.bottom_mm + 1.0, pattern.weld_mm, 2.2)
-    label = f"weld {pattern.weld_mm:g} mm"
+def _draw_welds(pen: Pen, mask: Box, piece: Piece) -> None:
+    for x_mm in (mask.x_mm, mask.right_mm - piece.weld_mm):
+        hatching(pen, x_mm, mask.y_mm - 3.2, piece.weld_mm, 2.2)
+        hatching(pen, x_mm, mask.bottom_mm + 1.0, piece.weld_mm, 2.2)
+    label = f"weld {piece.weld_mm:g} mm"
     for y_mm in (mask.y_mm - 1.5, mask.bottom_mm + 2.7):
-        pen.text(label, mask.x_mm + pattern.weld_mm + 1.2, y_mm, SMALL_PT, color=GRAY)
-        pen.text(label, mask.right_mm - pattern.weld_mm - 1.2, y_mm, SMALL_PT, color=GRAY, anchor="end")
+        pen.text(label, mask.x_mm + piece.weld_mm + 1.2, y_mm, SMALL_PT, color=GRAY)
+        pen.text(label, mask.right_mm - piece.weld_mm - 1.2, y_mm, SMALL_PT, color=GRAY, anchor="end")
 
 
 def hatching(pen: Pen, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> None:
@@ -73,8 +87,8 @@ def hatching(pen: Pen, x_mm: float, y_mm: float, width_mm: float, height_mm: flo
         offset_mm += step_mm
 
 
-def _draw_ear_loops(pen: Pen, mask: Box, pattern: MaskPattern) -> None:
-    inset_mm = pattern.weld_mm / 2
+def _draw_ear_loops(pen: Pen, mask: Box, piece: Piece) -> None:
+    inset_mm = piece.weld_mm / 2
     for edge_mm, direction in ((mask.x_mm, -1), (mask.right_mm, 1)):
         for y_mm, label_mm in ((mask.y_mm + inset_mm, -2.0), (mask.bottom_mm - inset_mm, 3.2)):
             ear_loop_symbol(pen, edge_mm + direction * 1.2, y_mm, direction)
@@ -90,8 +104,8 @@ def ear_loop_symbol(pen: Pen, x_mm: float, y_mm: float, direction: int) -> None:
     pen.circle(mark, ring_mm, y_mm, LOOP_RADIUS_MM)
 
 
-def _draw_nose_wire(pen: Pen, mask: Box, pattern: MaskPattern) -> None:
-    between_labels_mm = mask.width_mm - 2 * (pattern.weld_mm + WELD_LABEL_MM)
+def _draw_nose_wire(pen: Pen, mask: Box, piece: Piece) -> None:
+    between_labels_mm = mask.width_mm - 2 * (piece.weld_mm + WELD_LABEL_MM)
     length_mm = min(sheet_template().nose_wire_mm, max(between_labels_mm, mask.width_mm / 4))
     start_mm, y_mm = mask.middle_mm - length_mm / 2, mask.y_mm - 1.8
     nose_wire_symbol(pen, start_mm, y_mm, length_mm)

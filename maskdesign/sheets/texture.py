@@ -75,14 +75,16 @@ def _image_data(png: bytes) -> bytes:
     return b"".join(parts)
 
 
-def own_colors(texture: NDArray[np.uint8], count: int) -> list[str]:
+def own_colors(texture: NDArray[np.uint8] | None, count: int) -> list[str]:
     """The colors that stand for the texture, dark to light.
 
     Median cut (Heckbert 1982) on a small copy, then k-means.
 
     Returns:
-        at most `count` different colors as "#rrggbb".
+        at most `count` different colors as "#rrggbb"; none of no texture.
     """
+    if texture is None:
+        return []
     small = Image.fromarray(texture)
     small.thumbnail((128, 128), Image.Resampling.BOX)
     quantized = small.quantize(count, method=Image.Quantize.MEDIANCUT, kmeans=8)
