@@ -15,10 +15,10 @@ from maskdesign.render.distribution import ViewRanges, sample_views
 from maskdesign.render.embree import EmbreeScene
 from maskdesign.render.renderer import RenderSettings, render_linear, render_views, take_shots
 from maskdesign.render.scene import Scene, build_scene
-from maskdesign.render.shading import shown_sides, visible_candidates
+from maskdesign.render.shading import hides_inner_sides
 from maskdesign.render.texture import show_texture
 from maskdesign.render.view import View
-from maskdesign.render.zbuffer import rasterize, rasterize_view
+from maskdesign.render.zbuffer import rasterize_view
 from tests.render_scenes import (
     PATTERN,
     adjoint_error,
@@ -100,14 +100,13 @@ def _seeing(scene: Scene, cameras: list[PinholeCamera]) -> Callable[[], object]:
 
     def see() -> None:
         for camera_ in cameras:
-            candidates = visible_candidates(scene, camera_, shown_sides(scene, camera_))
-            rasterize_view(scene.vertices_mm, scene.triangles, camera_, candidates)
+            rasterize_view(scene.clusters, camera_, hides_inner_sides(scene, camera_))
 
     return see
 
 
 def _rasterizing(scene: Scene, cameras: list[PinholeCamera]) -> Callable[[], object]:
-    return lambda: rasterize(scene.vertices_mm, scene.triangles, cameras)
+    return lambda: [rasterize_view(scene.clusters, camera_) for camera_ in cameras]
 
 
 def _quality(scene: Scene) -> dict[str, dict]:

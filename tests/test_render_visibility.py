@@ -9,10 +9,13 @@ import pytest
 import torch
 from render_scenes import camera, egg_mesh, embree_mismatch, masked_scene, sheet_scene, square_corners
 
-from maskdesign.errors import InputError
+from maskdesign.errors import InputError, MeshError
+from maskdesign.geometry.mesh import triangle_normals
 from maskdesign.render.camera import project_points
+from maskdesign.render.clusters import cluster_triangles
 from maskdesign.render.embree import EmbreeScene
-from maskdesign.render.zbuffer import rasterize
+from maskdesign.render.scene import FACE
+from maskdesign.render.zbuffer import rasterize, rasterize_view
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +138,61 @@ def test_bits_do_not_depend_on_threads_or_company(threads):
         assert np.array_equal(together.pix_to_face[number], single.pix_to_face[0])
         assert np.array_equal(together.bary_coords[number], single.bary_coords[0])
         assert np.array_equal(together.zbuf[number], single.zbuf[0])
+
+
+def brute_force(clusters, cam):
+    """Nearest depth by testing every triangle at every pixel, without boxes, clusters or early ways out."""
+    projection = cam.K @ np.column_stack([cam.R, cam.T])
+    run = np.repeat(np.arange(len(clusters.solid)), np.diff(clusters.first_triangle))
+    corners = clusters.vertices_mm.T[clusters.corners + clusters.first_vertex[run][:, None]].astype(np.float64)
+    h = corners @ projection[:, :3].T + projection[:, 3]
+    edges = np.stack([np.cross(h[:, a], h[:, b]) for a, b in ((1, 2), (2, 0), (0, 1))], axis=1)
+    scale = np.einsum("td,td->t", h[:, 0], edges[:, 0])
+    x, y = np.meshgrid(np.arange(cam.width_px) + 0.5, np.arange(cam.height_px) + 0.5)
+    centers = np.stack([x, y, np.ones_like(x)], -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.einsum("tkd,hwd->thwk", edges / scale[:, None, None], centers)
+    inverse = np.where((weights >= 0).all(-1), weights.sum(-1), 0)
+    return inverse.max(axis=0), inverse.argmax(axis=0), scale > 0
+
+
+@pytest.mark.parametrize("pose", [(0, 0, 700), (60, -20, 400), (10, 5, 60), (180, 0, 300)])
+def test_skipping_clusters_loses_nothing(pose):
+    scene, cam = masked_scene(24), camera(*pose[:2], distance_mm=pose[2], side_px=24)
+    clusters = cluster_triangles(scene.vertices_mm, scene.triangles[:2000])
+    faces, _, depth, behind = rasterize_view(clusters, cam)
+    inverse, nearest, turned = brute_force(clusters, cam)
+    assert np.array_equal(faces >= 0, inverse > 0)
+    hit = faces >= 0
+    np.testing.assert_allclose(1 / depth[hit], inverse[hit], rtol=1e-6)
+    same = faces == nearest
+    assert same[hit].mean() > 0.98 and np.array_equal(behind[hit & same], turned[nearest[hit & same]])
+
+
+def test_clusters_hold_the_mesh_and_bound_it():
+    scene = masked_scene(40)
+    clusters = scene.clusters
+    run = np.repeat(np.arange(len(clusters.solid)), np.diff(clusters.first_triangle))
+    corners = clusters.vertices_mm.T[clusters.corners + clusters.first_vertex[run][:, None]]
+    assert np.array_equal(corners, scene.vertices_mm[scene.triangles])
+    centers, radii = clusters.spheres_mm[run, None, :3], clusters.spheres_mm[run, None, 3]
+    assert (np.linalg.norm(corners - centers, axis=-1) <= radii + 1e-4).all()
+    assert np.array_equal(clusters.solid[run], scene.material.numpy() == FACE)
+    normals = triangle_normals(scene.vertices_mm.astype(float), scene.triangles)
+    lengths = np.linalg.norm(normals, axis=1)
+    cosines = np.einsum("td,td->t", normals, clusters.cones[run, :3]) / np.maximum(lengths, 1e-12)
+    cone = clusters.cones[run, 3]
+    assert (cosines >= np.sqrt(1 - np.minimum(cone, 1) ** 2) - 1e-6)[(cone <= 1) & (lengths > 0)].all()
+    assert np.diff(clusters.first_triangle).max() <= 64 and (cone <= 1).mean() > 0.3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_vertices_that_are_not_finite_and_triangles_of_none_are_refused(bad):
+    points, triangles = np.array([[0, 0, 0], [50, 0, 0], [0, 90, bad]], np.float32), np.array([[0, 1, 2]], np.int32)
+    with pytest.raises(MeshError, match=r"vertices_mm\[2\] = \[.*\] is not finite"):
+        rasterize(points, triangles, [camera()])
+    with pytest.raises(MeshError, match="triangles name the vertices 1 to 3, but there are 3"):
+        rasterize(np.zeros((3, 3), np.float32), triangles + np.int32(1), [camera()])
 
 
 def test_a_missing_open3d_says_how_to_get_it(monkeypatch):

@@ -18,7 +18,7 @@ from maskdesign.render.camera import FACE_TO_CAMERA
 from maskdesign.render.light import LAMP_REFERENCE_MM, direction_in_head, harmonic_light, position_in_head
 from maskdesign.render.material import MATTE, gloss
 from maskdesign.render.scene import MASK, PLAIN_BACK, PRINTED, Scene
-from maskdesign.render.shading import RenderSettings, scaled_camera, shade_view, shown_sides, visible_candidates
+from maskdesign.render.shading import RenderSettings, hides_inner_sides, scaled_camera, shade_view
 from maskdesign.render.shadow import DISTANT_MM, lit_share, shadow_map
 from maskdesign.render.texture import AffineView
 from maskdesign.render.view import View
@@ -63,13 +63,10 @@ def illuminate_view(scene: Scene, view: View, settings: RenderSettings) -> Affin
 def surface_samples(scene: Scene, view: View, settings: RenderSettings) -> Samples:
     """Where the rays through all samples of a view meet the scene."""
     camera = scaled_camera(view.camera, settings.supersample)
-    sides = shown_sides(scene, camera)
-    faces, barycentrics, _ = rasterize_view(
-        scene.vertices_mm, scene.triangles, camera, visible_candidates(scene, camera, sides)
-    )
+    faces, barycentrics, _, behind = rasterize_view(scene.clusters, camera, hides_inner_sides(scene, camera))
     rows, columns = np.nonzero(faces >= 0)
     hit, weights = faces[rows, columns], barycentrics[rows, columns].astype(np.float64)
-    shown = sides[hit]
+    shown = scene.outer_sides[hit] + behind[rows, columns]
     normals = _unit(np.einsum("nk,nkd->nd", weights, scene.corner_normals.numpy()[hit].astype(np.float64)))
     points_mm = np.einsum("nk,nkd->nd", weights, scene.vertices_mm[scene.triangles[hit]].astype(np.float64))
     return Samples(

@@ -15,6 +15,7 @@ from maskdesign.faces.scan import FaceScan
 from maskdesign.geometry.mesh import triangle_normals, vertex_normals
 from maskdesign.mask.pattern import MaskPattern, panel_of_row
 from maskdesign.mask.worn import WornMask
+from maskdesign.render.clusters import Clusters, cluster_triangles
 from maskdesign.render.color import decode_pixels, srgb_encode
 from maskdesign.render.material import MATTE, Finish
 
@@ -25,6 +26,7 @@ PRINTED, PLAIN_BACK, SKIN, SKIN_BACK = 0, 1, 2, 3
 """What a triangle shows to a camera."""
 
 BAND_MM = 20.0
+MORTON_REACH_MM, MORTON_STEP_MM = 2000.0, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,12 @@ class Scene:
         return (encoded * 255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
 
     @cached_property
+    def clusters(self) -> Clusters:
+        """The triangles as the z-buffer wants them; those of a closed face are solid."""
+        solid = (self.material.numpy() == FACE) & self.face_is_closed
+        return cluster_triangles(self.vertices_mm, self.triangles, solid)
+
+    @cached_property
     def planes(self) -> NDArray[np.float64]:
         """(T, 4) planes of the triangles: planes @ (x, y, z, 1) > 0 on the outer or printed side."""
         corners = self.vertices_mm.astype(np.float64)
@@ -116,14 +124,15 @@ class Scene:
 def build_scene(face: FaceScan, worn: WornMask | None, pattern: MaskPattern) -> Scene:
     """A face, and the mask on it where there is one, as one scene.
 
-    The triangles are listed from the front of the head to its back, so that the z-buffer meets most hidden ones last.
+    The triangles are listed from the front of the head to its back, so that the z-buffer meets most hidden ones last,
+    and neighbors near each other, so that its clusters are small.
     """
     parts = [_face_part(face)] + ([] if worn is None else [_mask_part(worn, pattern)])
     offsets = np.cumsum([0] + [len(vertices) for vertices, *_ in parts])
     vertices_mm = np.concatenate([part[0] for part in parts])
     triangles = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets, strict=False)])
     material = np.concatenate([np.full(len(part[1]), kind) for part, kind in zip(parts, (FACE, MASK), strict=False)])
-    order = _front_to_back(vertices_mm[triangles])
+    order = _front_to_back(vertices_mm[triangles], material)
     return Scene(
         vertices_mm=vertices_mm.astype(np.float32),
         triangles=triangles[order].astype(np.int32),
@@ -134,10 +143,19 @@ def build_scene(face: FaceScan, worn: WornMask | None, pattern: MaskPattern) -> 
     )
 
 
-def _front_to_back(corners_mm: NDArray[np.float64]) -> NDArray[np.intp]:
-    # In bands, inside which neighbors stay together in memory.
-    bands = np.floor(corners_mm[:, :, 2].mean(axis=1) / BAND_MM)
-    return np.argsort(-bands, kind="stable")
+def _front_to_back(corners_mm: NDArray[np.float64], material: NDArray[np.integer]) -> NDArray[np.intp]:
+    # In bands, the mask before the face that it hides, and then along Morton's curve over x and y.
+    middles = corners_mm.mean(axis=1)
+    bands = np.floor(middles[:, 2] / BAND_MM)
+    x, y = np.clip((middles[:, :2] + MORTON_REACH_MM) / MORTON_STEP_MM, 0, 2**15 - 1).astype(np.int64).T
+    return np.lexsort((_spread_bits(x) | _spread_bits(y) << 1, -material.astype(np.int64), -bands))
+
+
+def _spread_bits(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    # A zero before each of the 15 lowest bits.
+    for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+        values = (values | values << shift) & mask
+    return values
 
 
 def _face_part(face: FaceScan) -> tuple[NDArray, NDArray, NDArray, NDArray]:

@@ -13,7 +13,7 @@ from maskdesign.render.camera import PinholeCamera
 from maskdesign.render.color import DECODED
 from maskdesign.render.light import direction_in_head
 from maskdesign.render.print_response import UNCHANGED, PrintResponse
-from maskdesign.render.scene import PLAIN_BACK, PRINTED, SKIN_BACK, Scene
+from maskdesign.render.scene import PLAIN_BACK, PRINTED, Scene
 from maskdesign.render.texture import AffineView, bilinear_taps, bilinear_weights
 from maskdesign.render.view import View
 from maskdesign.render.zbuffer import rasterize_view
@@ -62,33 +62,25 @@ def shown_sides(scene: Scene, camera: PinholeCamera) -> NDArray[np.uint8]:
     return scene.outer_sides + (scene.planes @ np.array([*center, 1.0]) < 0)
 
 
-def visible_candidates(scene: Scene, camera: PinholeCamera, shown: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Triangles that may be seen: from outside, a closed head never shows its inner side.
-
-    Args:
-        shown: what `shown_sides` found.
-    """
+def hides_inner_sides(scene: Scene, camera: PinholeCamera) -> bool:
+    """Whether a camera stands outside, from where a closed head never shows its inner side."""
     center = -camera.R.T @ camera.T
     lowest, highest = scene.bounds_mm
-    if scene.face_is_closed and ((center < lowest) | (center > highest)).any():
-        return shown != SKIN_BACK
-    return np.ones(len(shown), np.bool_)
+    return bool(((center < lowest) | (center > highest)).any())
 
 
 def shade_view(scene: Scene, view: View, settings: RenderSettings) -> AffineView:
     """Visibility and Lambert's light for one view, in linear light; normals face the camera's side of a triangle."""
     fine = scaled_camera(view.camera, settings.supersample)
-    shown = shown_sides(scene, view.camera)
-    candidates = visible_candidates(scene, view.camera, shown)
-    faces, barycentrics, _ = rasterize_view(scene.vertices_mm, scene.triangles, fine, candidates)
-    count = _count_printed(faces, shown)
+    faces, barycentrics, _, behind = rasterize_view(scene.clusters, fine, hides_inner_sides(scene, fine))
+    count = _count_printed(faces, behind, scene.outer_sides)
     base = np.empty((3, view.camera.height_px, view.camera.width_px), np.float32)
     pixel, uv, weight = np.empty(count, np.int32), np.empty((count, 2), np.float32), np.empty((count, 3), np.float32)
     lights = np.array([view.light.ambient_rgb, view.light.directional_rgb], np.float32)
     flat_colors = np.array([view.background_rgb, settings.plain_back_rgb], np.float32)
     towards = direction_in_head(view.light, view.camera).astype(np.float32)
     _shade(
-        faces, barycentrics, shown, scene.corner_rows, scene.face_pixels,
+        faces, barycentrics, behind, scene.outer_sides, scene.corner_rows, scene.face_pixels,
         DECODED, lights, towards, flat_colors,
         base, pixel, uv, weight,
     )  # fmt: skip
@@ -96,12 +88,26 @@ def shade_view(scene: Scene, view: View, settings: RenderSettings) -> AffineView
 
 
 @njit(cache=True, nogil=True)
-def _count_printed(faces, shown):
+def _count_printed(faces, behind, outer_sides):
     count = 0
-    for face in faces.flat:
-        if face >= 0 and shown[face] == PRINTED:
-            count += 1
+    for row in range(faces.shape[0]):
+        for column in range(faces.shape[1]):
+            face = faces[row, column]
+            if face >= 0 and outer_sides[face] + behind[row, column] == PRINTED:
+                count += 1
     return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interpolate(faces, barycentrics, rows, towards, cosines, u, v):
+    # Of one row of samples. A loop as short as this has several triangles on their way from memory at once.
+    for n in range(len(faces)):
+        if faces[n] >= 0:
+            face = np.uint32(faces[n])
+            w0, w1, w2 = barycentrics[n, 0], barycentrics[n, 1], barycentrics[n, 2]
+            cosines[n] = _cosine(rows, face, w0, w1, w2, towards)
+            u[n] = rows[face, 9] * w0 + rows[face, 11] * w1 + rows[face, 13] * w2
+            v[n] = rows[face, 10] * w0 + rows[face, 12] * w1 + rows[face, 14] * w2
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
@@ -126,41 +132,45 @@ def _skin(pixels, decoded, u, v):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shade(faces, barycentrics, shown, rows, pixels, decoded, lights, towards, flat_colors, base, pixel, uv, weight):
+def _shade(
+    faces, barycentrics, behind, outer_sides, rows, pixels, decoded, lights, towards, flat_colors,
+    base, pixel, uv, weight,
+):  # fmt: skip
     _, height, width = base.shape
     samples = faces.shape[0] // height
     share = np.float32(1.0 / (samples * samples))
     ambient, lamp = lights[0] * share, lights[1] * share
     background, back = flat_colors[0] * share, flat_colors[1]
+    shape = samples, faces.shape[1]
+    cosines, us, vs = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
     cursor = 0
     for y in range(height):
+        for s in range(samples):
+            row = y * samples + s
+            _interpolate(faces[row], barycentrics[row], rows, towards, cosines[s], us[s], vs[s])
         for x in range(width):
             # Sums in registers: in the array each addition would wait for the memory.
             red = green = blue = np.float32(0)
-            for sy in range(y * samples, (y + 1) * samples):
+            for s in range(samples):
+                sy = y * samples + s
                 for sx in range(x * samples, (x + 1) * samples):
                     if faces[sy, sx] < 0:
                         red, green, blue = red + background[0], green + background[1], blue + background[2]
                         continue
-                    face = np.uint32(faces[sy, sx])
-                    side = shown[face]
-                    w0, w1, w2 = barycentrics[sy, sx, 0], barycentrics[sy, sx, 1], barycentrics[sy, sx, 2]
-                    cosine = _cosine(rows, face, w0, w1, w2, towards)
-                    cosine = max(np.float32(0), -cosine if side % 2 else cosine)
+                    side = outer_sides[np.uint32(faces[sy, sx])] + behind[sy, sx]
+                    cosine = max(np.float32(0), -cosines[s, sx] if side % 2 else cosines[s, sx])
                     r, g, b = (
                         ambient[0] + lamp[0] * cosine,
                         ambient[1] + lamp[1] * cosine,
                         ambient[2] + lamp[2] * cosine,
                     )
-                    u = rows[face, 9] * w0 + rows[face, 11] * w1 + rows[face, 13] * w2
-                    v = rows[face, 10] * w0 + rows[face, 12] * w1 + rows[face, 14] * w2
                     if side == PRINTED:
-                        pixel[cursor], uv[cursor, 0], uv[cursor, 1] = y * width + x, u, v
+                        pixel[cursor], uv[cursor, 0], uv[cursor, 1] = y * width + x, us[s, sx], vs[s, sx]
                         weight[cursor, 0], weight[cursor, 1], weight[cursor, 2] = r, g, b
                         cursor += 1
                     elif side == PLAIN_BACK:
                         red, green, blue = red + r * back[0], green + g * back[1], blue + b * back[2]
                     else:
-                        skin = _skin(pixels, decoded, u, v)
+                        skin = _skin(pixels, decoded, us[s, sx], vs[s, sx])
                         red, green, blue = red + r * skin[0], green + g * skin[1], blue + b * skin[2]
             base[0, y, x], base[1, y, x], base[2, y, x] = red, green, blue

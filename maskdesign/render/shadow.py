@@ -57,7 +57,7 @@ def shadow_map(scene: Scene, lamp_mm: NDArray[np.float64], side_px: int) -> Shad
     R = _looking(center - lamp_mm)
     K = np.array([[focal_px, 0.0, side_px / 2], [0.0, focal_px, side_px / 2], [0.0, 0.0, 1.0]])
     camera = PinholeCamera(R, -R @ lamp_mm, K, side_px, side_px)
-    return ShadowMap(camera, rasterize_view(scene.vertices_mm, scene.triangles, camera)[2])
+    return ShadowMap(camera, rasterize_view(scene.clusters, camera)[2])
 
 
 def _looking(direction: NDArray[np.float64]) -> NDArray[np.float64]:

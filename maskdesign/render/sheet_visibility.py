@@ -15,7 +15,7 @@ from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
 from maskdesign.render.camera import PinholeCamera, project_points
 from maskdesign.render.scene import PRINTED, Scene
-from maskdesign.render.shading import scaled_camera, shown_sides, visible_candidates
+from maskdesign.render.shading import hides_inner_sides, scaled_camera
 from maskdesign.render.threads import map_threads
 from maskdesign.render.zbuffer import rasterize_view
 
@@ -142,10 +142,8 @@ def _fine_camera(camera: PinholeCamera, points_mm: NDArray[np.float64], texel_mm
 
 def _printed_points_mm(scene: Scene, camera: PinholeCamera, pattern: MaskPattern) -> NDArray[np.float64]:
     """(H, W, 2) sheet millimeters of the print at each sample, infinite where there is none."""
-    shown = shown_sides(scene, camera)
-    candidates = visible_candidates(scene, camera, shown)
-    faces, barycentrics, _ = rasterize_view(scene.vertices_mm, scene.triangles, camera, candidates)
-    printed = (faces >= 0) & (shown[faces] == PRINTED)
+    faces, barycentrics, _, behind = rasterize_view(scene.clusters, camera, hides_inner_sides(scene, camera))
+    printed = (faces >= 0) & (scene.outer_sides[faces] + behind == PRINTED)
     points = np.full((*faces.shape, 2), np.inf)
     corner_uv = scene.corner_uv.numpy()[faces[printed]]
     points[printed] = np.einsum("nk,nkd->nd", barycentrics[printed], corner_uv) * [pattern.width_mm, pattern.height_mm]
