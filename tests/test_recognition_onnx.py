@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx_families import FAMILIES
 from tiny_onnx import make_model, tiny_recognizer
 
 from maskdesign.errors import RecognizerError
@@ -62,6 +63,7 @@ def dims(**attributes: object) -> dict[str, object]:
 
 
 CASES = [
+    Case("Abs"),
     Case("Add", [noise(4, 1, 1)]),
     Case("Add", [noise(2, 4, 7, 6)], image_at=1),
     Case("AveragePool", [], dims(kernel_shape=[2, 3], strides=[2, 2])),
@@ -137,6 +139,65 @@ CASES = [
     Case("Transpose"),
     Case("Unsqueeze", [integers(0, -1)]),
     Case("Unsqueeze", [], dims(axes=[1]), version=9),
+    Case("Cast", [], dims(to=1)),
+    Case("Cos"),
+    Case("Einsum", [noise(2, 4, 6, 5)], dims(equation="bchw,bcwo->bcho")),
+    Case("Elu", [], dims(alpha=0.7)),
+    Case("Exp"),
+    Case("Expand", [integers(2, 4, 3, 6)], shape=(2, 4, 1, 6)),
+    Case("Expand", [integers(3, 1, 1, 1, 1)]),
+    Case("Gelu", [], version=20),
+    Case("Gelu", [], dims(approximate="tanh"), version=20),
+    Case("GlobalMaxPool"),
+    Case("HardSigmoid"),
+    Case("HardSigmoid", [], dims(alpha=1 / 6, beta=0.4)),
+    Case("HardSwish", [], version=14),
+    Case("InstanceNormalization", [noise(4), noise(4)], dims(epsilon=1e-3)),
+    Case("LayerNormalization", [noise(6), noise(6)], version=17),
+    Case("LayerNormalization", [noise(4, 7, 6)], dims(axis=1, epsilon=1e-3), version=17),
+    Case("Log", positive=True),
+    Case("LogSoftmax"),
+    Case("LogSoftmax", [], dims(axis=1), version=11),
+    Case("LpNormalization", [], dims(axis=1, p=2)),
+    Case("LpNormalization", [], dims(p=1), positive=True),
+    Case("Max", [noise(4, 1, 1), noise(2, 4, 7, 6) + 1]),
+    Case("Min", [noise(4, 1, 1)], image_at=1),
+    Case("Mish", version=18),
+    Case("Neg"),
+    Case("Pad", [integers(0, 0, 1, 2, 0, 0, 3, 0)]),
+    Case("Pad", [integers(0, 1, 1, 2, 0, 0, 3, 0), np.float32(0.5)]),
+    Case("Pad", [integers(0, 0, 1, 2, 0, 0, 3, 1)], dims(mode="reflect")),
+    Case("Pad", [integers(0, 0, 1, 2, 0, 0, 3, 1)], dims(mode="edge")),
+    Case("Pad", [integers(1, -2), np.float32(0), integers(-1)], version=18),
+    Case("Pad", [], dims(pads=[0, 0, 1, 2, 0, 0, 3, 0], value=0.25), version=10),
+    Case("Reciprocal", positive=True),
+    Case("ReduceMax", [], dims(axes=[1, -1])),
+    Case("ReduceMin", [], dims(keepdims=0)),
+    Case("ReduceSum", [integers(2, 3)], dims(keepdims=0)),
+    Case("ReduceSum", [integers()], dims(noop_with_empty_axes=1)),
+    Case("Resize", [np.float32([]), np.float32([1, 1, 2, 2])], dims(mode="nearest", nearest_mode="floor")),
+    Case("Resize", [np.float32([]), np.float32([1, 1, 0.6, 1.7])], dims(mode="linear")),
+    Case("Resize", [np.float32([]), np.float32([]), integers(2, 4, 3, 11)], dims(mode="nearest")),
+    *(
+        Case(
+            "Resize",
+            [np.float32([]), np.float32([]), integers(2, 4, 12, 9)],
+            dims(mode=mode, coordinate_transformation_mode=where),
+        )
+        for mode in ("nearest", "linear", "cubic")
+        for where in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+    ),
+    Case("Resize", [np.float32([1, 1, 2, 3])], dims(mode="linear"), version=10),
+    Case("Resize", [np.float32([1, 1, 1.5, 3])], dims(mode="nearest"), version=10),
+    Case("Sin"),
+    Case("Slice", [integers(1), integers(-1), integers(2)]),
+    Case("Slice", [integers(0, 5), integers(2**62, -(2**62)), integers(1, 3), integers(2, -2)]),
+    Case("Slice", [], dims(starts=[1, 0], ends=[3, 9], axes=[1, 3]), version=9),
+    Case("Softplus"),
+    Case("Sum", [noise(4, 1, 1), noise(6)]),
+    Case("Tile", [integers(1, 2, 1, 3)]),
+    Case("Where", [noise(2, 4, 7, 6) > 0, noise(4, 1, 1)], image_at=1),
+    Case("PRelu", [noise(4, 1, 1)], shape=(1, 4, 5, 5)),
 ]
 
 
@@ -161,9 +222,10 @@ def run_oracle(model: onnx.ModelProto, image: NDArray[np.float32]) -> NDArray[np
     return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {"x": image})[0]
 
 
-def test_every_operator_has_a_case() -> None:
-    # Shape answers with integers: the graphs below use it.
-    assert {case.operator for case in CASES} | {"Shape"} == set(OPERATORS)
+def test_every_operator_is_tested() -> None:
+    # What answers with integers, truth values or several tensors stands in the graphs below.
+    graphs = [*DECISIONS.values(), *(family() for family in FAMILIES.values())]
+    assert {case.operator for case in CASES} | {node.op_type for g in graphs for node in g.graph.node} == set(OPERATORS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -180,6 +242,126 @@ def test_operator_gradient(case: Case) -> None:
     network = read(case_model(case)).double()
     image = torch.tensor(case_image(case), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(network, (image,), fast_mode=True)
+
+
+def decision(*comparisons: str) -> onnx.ModelProto:
+    """Comparisons joined by And, Or, Not choose between the image and a number."""
+    nodes = [helper.make_node(operator, ["x", "limit"], [operator]) for operator in comparisons]
+    nodes += [
+        helper.make_node("Or", list(comparisons), ["either"]),
+        helper.make_node("Not", ["either"], ["neither"]),
+        helper.make_node("And", ["neither", "mask"], ["chosen"]),
+        helper.make_node("Where", ["chosen", "x", "limit"], ["y"]),
+    ]
+    return make_model(nodes, {"limit": np.float32(0.2), "mask": noise(2, 4, 7, 6) > -1}, (2, 4, 7, 6), 16)
+
+
+def rounded() -> onnx.ModelProto:
+    """Sizes computed in floating point, as exports of older torch do; a range of places picks rows."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"], start=2, end=3),
+        helper.make_node("Cast", ["shape"], ["size"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["size", "two"], ["half"]),
+        helper.make_node("Floor", ["half"], ["low"]),
+        helper.make_node("Ceil", ["half"], ["high"]),
+        helper.make_node("Add", ["low", "high"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["end"], to=TensorProto.INT64),
+        helper.make_node("Squeeze", ["end", "zero"], ["last"]),
+        helper.make_node("Range", ["first", "last", "step"], ["places"]),
+        helper.make_node("Gather", ["x", "places"], ["y"], axis=2),
+    ]
+    weights = {"two": np.float32([2]), "zero": integers(0), "first": np.int64(1), "step": np.int64(2)}
+    return make_model(nodes, weights, (2, 4, 7, 6), 15)
+
+
+def split(version: int, sizes: Sequence[int] = (), as_input: bool = False, **attributes: object) -> onnx.ModelProto:
+    """Two parts of the channels, one of them changed, in exchanged order."""
+    weights = {"two": np.float32(2)} | ({"sizes": integers(*sizes)} if as_input else {})
+    nodes = [
+        helper.make_node("Split", ["x", "sizes"] if as_input else ["x"], ["a", "b"], axis=1, **attributes),
+        helper.make_node("Mul", ["a", "two"], ["c"]),
+        helper.make_node("Concat", ["b", "c"], ["y"], axis=1),
+    ]
+    return make_model(nodes, weights, (2, 4, 7, 6), version)
+
+
+DECISIONS = {
+    "greater_equal": decision("Greater", "Equal"),
+    "less": decision("Less", "Equal"),
+    "greater_or_less_or_equal": decision("GreaterOrEqual", "LessOrEqual"),
+    "rounded": rounded(),
+    "split": split(13),
+    "split_11": split(11, split=[1, 3]),
+    "split_13": split(13, [3, 1], as_input=True),
+    "split_18": split(18, num_outputs=2),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_decisions_and_sizes_against_onnxruntime(name: str) -> None:
+    model, image = DECISIONS[name], noise(2, 4, 7, 6)
+    found = read(model)(torch.tensor(image))
+    np.testing.assert_allclose(found.numpy(), run_oracle(model, image), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_families_against_onnxruntime(name: str, batch: int) -> None:
+    model = FAMILIES[name]()
+    side = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+    image = noise(batch, 3, side, side)
+    expected = run_oracle(model, image)
+    np.testing.assert_allclose(read(model)(torch.tensor(image)).numpy(), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_family_gradients(name: str) -> None:
+    model = FAMILIES[name]()
+    side = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+    image = torch.tensor(noise(2, 3, side, side), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(read(model).double(), (image,), fast_mode=True)
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    model = tiny_recognizer()
+    exact = read(model)(torch.ones(1, 3, 16, 16))
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    found = read(model)(torch.ones(1, 3, 16, 16))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact, atol=1e-2, rtol=0)
+
+
+ACTIVATIONS = {
+    "relu": ("Relu", [], {}),
+    "clip": ("Clip", [np.float32(-0.3), np.float32(0.4)], {}),
+    "leaky": ("LeakyRelu", [], {"alpha": 0.2}),
+    "falling": ("LeakyRelu", [], {"alpha": -0.2}),
+    "one slope": ("PRelu", [np.full((1, 1, 1), 0.3, np.float32)], {}),
+    "slopes": ("PRelu", [noise(5, 1, 1)], {}),
+}
+
+
+@pytest.mark.parametrize("side", [1, 3])
+@pytest.mark.parametrize("second_reader", [False, True])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_in_place_change_nothing_else(name: str, second_reader: bool, side: int) -> None:
+    operator, weights, attributes = ACTIVATIONS[name]
+    names = [f"a{number}" for number in range(len(weights))]
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"], pads=[side // 2] * 4),
+        helper.make_node(operator, ["c", *names], ["d"], **attributes),
+        helper.make_node("Add", ["d", "c" if second_reader else "d"], ["y"]),
+    ]
+    model = make_model(
+        nodes, {"w": noise(5, 4, side, side), "b": noise(5)} | dict(zip(names, weights, strict=True)), (2, 4, 7, 6)
+    )
+    image, network = noise(2, 4, 7, 6), read(model)
+    np.testing.assert_allclose(network(torch.tensor(image)).numpy(), run_oracle(model, image), atol=1e-5)
+    exact = torch.tensor(image, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(network.double(), (exact,), fast_mode=True)
+    folds = not second_reader and name not in ("falling", "slopes")
+    assert len(network.steps) == (2 if folds else 3)
 
 
 def batch_norm_graph(after: str) -> onnx.ModelProto:

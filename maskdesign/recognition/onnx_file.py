@@ -22,12 +22,21 @@ OPERATOR_SETS = range(7, 22)
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """An operator between named tensors. An empty name is an input that the graph leaves out."""
+    """An operator between named tensors. An empty name is an input that the graph leaves out.
+
+    Only Split has several outputs here; what other operators answer besides their first output (a mask, indices) nobody
+    needs.
+    """
 
     operator: str
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+
+    @property
+    def output(self) -> str:
+        """The first output, which names the node in messages."""
+        return self.outputs[0]
 
 
 @dataclass(frozen=True)
@@ -130,9 +139,10 @@ def _tensor(path: Path, proto: TensorProto) -> Tensor:
             f"{path}: the weights {proto.name!r} lie outside the file; save the model with its weights inside"
         )
     try:
-        return torch.from_numpy(numpy_helper.to_array(proto).copy())
+        value = torch.from_numpy(numpy_helper.to_array(proto).copy())
     except (ValueError, TypeError, KeyError) as error:
         raise RecognizerError(f"{path}: the weights {proto.name!r} are damaged ({error}); get it again") from error
+    return value.float() if value.dtype == torch.float16 else value
 
 
 def _constant(path: Path, proto: NodeProto) -> Tensor:
@@ -155,5 +165,15 @@ def _node(path: Path, proto: NodeProto) -> OnnxNode:
 
     operator = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
     values = {entry.name: helper.get_attribute_value(entry) for entry in proto.attribute}
-    attributes = {key: value.decode() if isinstance(value, bytes) else value for key, value in values.items()}
-    return OnnxNode(operator, tuple(proto.input), proto.output[0], attributes)
+    attributes = {key: _attribute(path, value) for key, value in values.items()}
+    if operator != "Split":
+        return OnnxNode(operator, tuple(proto.input), tuple(proto.output[:1]), attributes)
+    return OnnxNode(operator, tuple(proto.input), tuple(proto.output), {"num_outputs": len(proto.output), **attributes})
+
+
+def _attribute(path: Path, value: Any) -> Any:
+    from onnx import TensorProto
+
+    if isinstance(value, TensorProto):
+        return _tensor(path, value)
+    return value.decode() if isinstance(value, bytes) else value

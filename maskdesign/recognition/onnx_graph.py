@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from maskdesign.errors import RecognizerError
+from maskdesign.recognition.onnx_builder import Operator, UnsupportedError
 from maskdesign.recognition.onnx_file import OnnxGraph, OnnxNode, read_graph
-from maskdesign.recognition.onnx_fold import fold_channel_operators
-from maskdesign.recognition.onnx_ops import OPERATORS, Operator, UnsupportedError
+from maskdesign.recognition.onnx_fold import fold_activations, fold_channel_operators
+from maskdesign.recognition.onnx_ops import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class _Step:
 
     run: Operator
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     released: tuple[str, ...]
 
 
@@ -49,12 +50,16 @@ class OnnxNetwork(nn.Module):
         values[""] = None
         values[self.image] = images
         for step in self.steps:
-            values[step.output] = step.run(*(values[name] for name in step.inputs))
+            values.update(_named(step.outputs, step.run(*(values[name] for name in step.inputs))))
             for name in step.released:
                 del values[name]
         embedding = values[self.embedding]
         assert embedding is not None
         return embedding
+
+
+def _named(outputs: tuple[str, ...], answer: Tensor | tuple[Tensor, ...]) -> Iterator[tuple[str, Tensor]]:
+    return zip(outputs, answer if isinstance(answer, tuple) else (answer,), strict=True)
 
 
 def _channels_last(value: Tensor) -> Tensor:
@@ -73,7 +78,7 @@ def load_onnx_network(path: Path, data: bytes) -> OnnxNetwork:
             names the file, the operator and the remedy.
     """
     graph = read_graph(path, data)
-    graph = fold_channel_operators(_with_constants_folded(path, graph))
+    graph = fold_activations(fold_channel_operators(_with_constants_folded(path, graph)))
     return OnnxNetwork(graph, _steps(path, graph))
 
 
@@ -102,7 +107,7 @@ def _with_constants_folded(path: Path, graph: OnnxGraph) -> OnnxGraph:
             continue
         operator = _operator(path, node, graph.version)
         try:
-            constants[node.output] = operator(*(constants.get(name) for name in node.inputs))
+            constants.update(_named(node.outputs, operator(*(constants.get(name) for name in node.inputs))))
         except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
             raise RecognizerError(
                 f"{path}: {node.operator} of {node.output!r} cannot be computed ({error}); get the file again"
@@ -117,7 +122,7 @@ def _steps(path: Path, graph: OnnxGraph) -> list[_Step]:
     for index, node in enumerate(graph.nodes):
         inner = {name for name in node.inputs if name and name not in graph.constants and name != graph.embedding}
         released = tuple(sorted(name for name in inner if last_reader[name] == index))
-        steps.append(_Step(_operator(path, node, graph.version), node.inputs, node.output, released))
+        steps.append(_Step(_operator(path, node, graph.version), node.inputs, node.outputs, released))
     return steps
 
 
@@ -129,6 +134,6 @@ def _check_names(path: Path, graph: OnnxGraph) -> None:
             raise RecognizerError(
                 f"{path}: {node.operator} of {node.output!r} reads {missing[0]!r}, which nothing computes; get it again"
             )
-        known.add(node.output)
+        known.update(node.outputs)
     if graph.embedding not in known:
         raise RecognizerError(f"{path}: nothing computes the output {graph.embedding!r}; get it again")
