@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 from photo_samples import protected, random_picture, smooth_picture
+from PIL import Image
 
 from maskdesign.cli.main import main
 from maskdesign.digital.keyfile import write_key

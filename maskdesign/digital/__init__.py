@@ -1,1 +1,1 @@
-"""Photo mode: a change on a template of cells that hides a face from recognizers, and the key that undoes it exactly."""
+"""Photo mode: a change on a template of cells that hides a face from recognizers, and a key that undoes it exactly."""

@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -115,7 +116,7 @@ def _unpack(payload: bytes) -> PhotoKey:
     ends = np.cumsum([count * 12, *sizes])
     if ends[-1] != len(body):
         raise ValueError("no key: of another length than it says")
-    parts = [body[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    parts = [body[start:end] for start, end in pairwise(ends)]
     operand, picture = (np.frombuffer(part, np.uint8).copy() for part in parts[:2])
     return PhotoKey(shape, template, operand, bytes(parts[2]), bytes(parts[3]), picture.reshape(small))
 
