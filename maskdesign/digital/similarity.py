@@ -72,10 +72,34 @@ def ssim(original: NDArray[np.uint8], changed: NDArray[np.uint8], where: NDArray
     Args:
         original, changed: (H, W, C) uint8.
         where: (H, W), True where it counts; None takes all. The rim of 5 pixels never counts.
+
+    Returns:
+        1 = equal. Pictures have at least 11 pixels a side.
     """
-    first, second = (torch.from_numpy(image.copy()).permute(2, 0, 1).double() for image in (original, changed))
-    values = ssim_map(reference(first), second)
-    if where is None:
-        return values.mean().item()
-    inner = torch.from_numpy(where[RADIUS_PX:-RADIUS_PX, RADIUS_PX:-RADIUS_PX].copy())
-    return values[inner].mean().item() if inner.any() else 1.0
+    values = np.ones((original.shape[0] - 2 * RADIUS_PX, original.shape[1] - 2 * RADIUS_PX))
+    rows, columns = _changed_window(original, changed)
+    if rows.stop > rows.start:
+        parts = (
+            torch.from_numpy(image[rows, columns].copy()).permute(2, 0, 1).double() for image in (original, changed)
+        )
+        first, second = parts
+        inner = slice(rows.start, rows.stop - 2 * RADIUS_PX), slice(columns.start, columns.stop - 2 * RADIUS_PX)
+        values[inner] = ssim_map(reference(first), second).numpy()
+    if where is not None:
+        values = values[where[RADIUS_PX:-RADIUS_PX, RADIUS_PX:-RADIUS_PX]]
+    return float(values.mean()) if values.size else 1.0
+
+
+def _changed_window(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns that hold every window with a changed pixel; SSIM is 1 everywhere else."""
+    differs = (original != changed).any(axis=2)
+    spans = []
+    for axis in (1, 0):
+        places, extent = np.flatnonzero(differs.any(axis=axis)), differs.shape[1 - axis]
+        if not len(places):
+            return slice(0, 0), slice(0, 0)
+        low, high = max(places[0] - 2 * RADIUS_PX, 0), min(places[-1] + 1 + 2 * RADIUS_PX, extent)
+        # Near the rim the window may be too small to hold one whole window of the filter.
+        high = max(high, min(low + 2 * RADIUS_PX + 1, extent))
+        spans.append(slice(int(min(low, high - 2 * RADIUS_PX - 1)), int(high)))
+    return spans[0], spans[1]

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from maskdesign.errors import InputError, MaskdesignError, OutputError
 from maskdesign.faces.scan import save_face
 from maskdesign.files import sweep_partial_files, write_json
 from maskdesign.jobs.face import read_photo_face
+from maskdesign.jobs.pool import in_processes
 from maskdesign.progress import Progress
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".webp", ".tif", ".tiff", ".bmp")
@@ -63,7 +60,7 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
     outcomes = _read_table(out / TABLE)
     waiting = [photo for photo in photos if str(photo) not in outcomes]
     progress.stage("photos")
-    for outcome in _work(folder, out, waiting, ipd_mm):
+    for outcome in in_processes(_make_one, [(folder, out, photo, ipd_mm) for photo in waiting]):
         outcomes[outcome.photo] = outcome
         if len(outcomes) % SAVE_EVERY == 0:
             _write_table(out / TABLE, outcomes)
@@ -72,31 +69,6 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
     made = sum(outcome.face is not None for outcome in outcomes.values())
     reasons = Counter(_kind(outcome.reason) for outcome in outcomes.values() if outcome.face is None)
     return {"photos": len(photos), "made": made, "refused": dict(reasons.most_common()), "table": str(out / TABLE)}
-
-
-def _work(folder: Path, out: Path, photos: list[Path], ipd_mm: float | None) -> Iterator[Outcome]:
-    if not photos:
-        return
-    workers = min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(photos)
-    )
-    # Fresh processes: mediapipe's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
-        jobs = [pool.submit(_make_one, folder, out, photo, ipd_mm) for photo in photos]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _prepare_worker() -> None:
-    # One thread each: there is a process for every core.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 def _make_one(folder: Path, out: Path, photo: Path, ipd_mm: float | None) -> Outcome:

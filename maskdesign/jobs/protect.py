@@ -1,0 +1,284 @@
+"""One photo or a folder of photos -> protected photos and their keys: in parallel, resumable, a table of outcomes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskdesign.config import apply_overrides, config_hash, from_mapping
+from maskdesign.digital.keyfile import is_key_file, read_key_bytes, write_key
+from maskdesign.digital.picture import Picture, for_webp, pixels_digest, read_picture, write_jpeg, write_picture
+from maskdesign.digital.protect import ProtectedPhoto, ProtectSettings, protect
+from maskdesign.digital.restore import restore
+from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
+from maskdesign.files import check_readable, sweep_partial_files, write_json
+from maskdesign.jobs.face_folder import PHOTO_ENDINGS
+from maskdesign.jobs.pool import in_processes
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.registry import load_recognizers
+
+TABLE = "protected.json"
+ENDINGS = {"png": ".png", "webp": ".webp", "tiff": ".tif", "jpeg": ".jpg"}
+
+
+@dataclass(frozen=True)
+class ProtectConfig:
+    """What `--set` can change.
+
+    Attributes:
+        format: png, webp (lossless), tiff, or jpeg, which no key restores.
+        jpeg_quality: of jpeg.
+        protect: how photos are protected.
+    """
+
+    format: str = "png"
+    jpeg_quality: int = 95
+    protect: ProtectSettings = field(default_factory=ProtectSettings)
+
+    def __post_init__(self) -> None:
+        if self.format not in ENDINGS:
+            raise ConfigError(f"format = {self.format!r}: take one of {', '.join(ENDINGS)}")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ConfigError(f"jpeg_quality = {self.jpeg_quality} must lie between 1 and 100")
+
+
+def protect_config(settings: Sequence[str], strength: str, user_seed: int | None) -> ProtectConfig:
+    """Defaults, then `KEY=VALUE` settings, then the flags."""
+    values = apply_overrides({}, settings)
+    table = values.setdefault("protect", {})
+    if isinstance(table, dict):
+        table["strength"] = strength
+        table |= {} if user_seed is None else {"user_seed": user_seed}
+    return from_mapping(ProtectConfig, values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        photo: its place in the folder.
+        sha256, settings: of the file and of the configuration, to know finished work again.
+        protected, key: what was written, in the output folder; None where there is none.
+        reason: why it was refused, empty where it was not.
+        faces, rung, ssim_photo, ssim_face, ssim_template, margins: as in `ProtectedPhoto`.
+    """
+
+    photo: str
+    sha256: str = ""
+    settings: str = ""
+    protected: str | None = None
+    key: str | None = None
+    reason: str = ""
+    faces: int = 0
+    rung: str = ""
+    ssim_photo: float = 1.0
+    ssim_face: float = 1.0
+    ssim_template: float = 1.0
+    margins: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.photo}: refused: {self.reason}"
+        fooled = ", ".join(f"{name} {value:+.2f}" for name, value in self.margins.items())
+        likeness = f"SSIM {self.ssim_photo:.3f}, in the face {self.ssim_face:.3f}"
+        faces = "" if self.faces == 1 else f"{self.faces} faces, "
+        return f"{self.photo}: {faces}{self.rung}, {likeness}; margins {fooled}"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """All that a process has to know of one photo."""
+
+    source: Path
+    photo: str
+    out: Path
+    target: str
+    config: ProtectConfig
+    names: tuple[str, ...]
+    models_dir: Path | None
+    passphrase: bytes = field(repr=False)
+
+
+def protect_photos(
+    source: Path,
+    out: Path,
+    config: ProtectConfig,
+    recognizers: tuple[str, ...],
+    models_dir: Path | None,
+    passphrase: bytes,
+    report: Callable[[Outcome], None],
+) -> list[Outcome]:
+    """Protect a photo, or every photo of a folder and its folders; finished ones are left alone.
+
+    Args:
+        source: photo or folder.
+        out: folder for NAME.png, NAME.key and the table `protected.json`.
+        config: format and settings.
+        recognizers: names of those to be fooled; empty takes all at hand.
+        models_dir: as `load_recognizers`.
+        passphrase: seals every key.
+        report: called with each outcome as it is known.
+
+    Returns:
+        an outcome for every photo, sorted by name.
+
+    Raises:
+        InputError: no such file, no photo, a damaged table, or an unknown recognizer.
+        UsageError: `out` is the folder of the photos.
+        OutputError: the folder cannot be written.
+    """
+    photos = _photos(source, out)
+    chosen_recognizers(models_dir, recognizers)
+    sweep_partial_files(out)
+    known, outcomes = _read_table(out / TABLE), {}
+    tasks = []
+    for path, photo, target in photos:
+        task = _Task(path, photo, out, target, config, recognizers, models_dir, passphrase)
+        finished = _finished(task, known.get(photo), [name for _, _, name in photos])
+        if finished is None:
+            tasks.append((task,))
+        else:
+            outcomes[photo] = finished
+            report(finished)
+    for outcome in _work(tasks):
+        outcomes[outcome.photo] = outcome
+        report(outcome)
+        if not outcome.reason:
+            known[outcome.photo] = outcome
+            write_json(out / TABLE, [asdict(known[name]) for name in sorted(known)])
+    return [outcomes[photo] for photo in sorted(outcomes)]
+
+
+def _photos(source: Path, out: Path) -> list[tuple[Path, str, str]]:
+    """Place, name, and name without ending of every photo."""
+    if not source.is_dir():
+        check_readable(source)
+        return [(source, source.name, source.stem)]
+    if out.resolve() == source.resolve():
+        raise UsageError(f"--out {out}: is the folder of the photos; name another one")
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
+    paths = [path for path in paths if out.resolve() not in path.resolve().parents]
+    if not paths:
+        raise InputError(f"{source}: holds no photos; they end in {', '.join(PHOTO_ENDINGS)}")
+    relative = [path.relative_to(source) for path in paths]
+    return [(path, str(name), str(name.with_suffix(""))) for path, name in zip(paths, relative, strict=True)]
+
+
+def _finished(task: _Task, row: Outcome | None, targets: Sequence[str]) -> Outcome | None:
+    """What the table knows of a photo, or why it cannot be done; None where it is to be done."""
+    if targets.count(task.target) > 1:
+        return Outcome(task.photo, reason=f"several photos are called {task.target}; rename all but one")
+    if is_key_file(task.source.with_suffix(".key")):
+        return Outcome(task.photo, reason="it is protected already, its key lies beside it; give the original")
+    if row is None or not all((task.out / name).is_file() for name in (row.protected, row.key) if name):
+        return None
+    if row.sha256 != _file_digest(task.source) or row.settings != _settings_hash(task):
+        reason = f"{task.out / str(row.protected)} is from another photo or other settings; name another --out"
+        return Outcome(task.photo, reason=reason)
+    return row
+
+
+def _work(tasks: Sequence[tuple[_Task]]) -> Iterator[Outcome]:
+    if len(tasks) == 1:
+        yield _protect_one(*tasks[0])
+    else:
+        yield from in_processes(_protect_one, tasks)
+
+
+def _protect_one(task: _Task) -> Outcome:
+    target, key = (task.out / f"{task.target}{ending}" for ending in (ENDINGS[task.config.format], ".key"))
+    try:
+        picture = read_picture(task.source)
+        picture = for_webp(picture) if task.config.format == "webp" else picture
+        _check_free(task, picture, target, key)
+        recognizers = chosen_recognizers(task.models_dir, task.names)
+        # From the system's entropy: no two photos, nor the same one twice, share a stream of noise.
+        done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo)
+        _write(task, done, target, key)
+    except OutputError:
+        raise
+    except MaskdesignError as error:
+        return Outcome(task.photo, reason=str(error).removeprefix(f"{task.source}: ").removeprefix(f"{task.photo}: "))
+    return Outcome(
+        task.photo,
+        _file_digest(task.source),
+        _settings_hash(task),
+        str(target.relative_to(task.out)),
+        None if task.config.format == "jpeg" else str(key.relative_to(task.out)),
+        "",
+        done.faces,
+        done.rung,
+        done.ssim_photo,
+        done.ssim_face,
+        done.ssim_template,
+        dict(done.margins),
+    )
+
+
+def _check_free(task: _Task, original: Picture, target: Path, key: Path) -> None:
+    """Refuse to replace what may be the only key of a photo that is already about in the world."""
+    if not target.exists():
+        return
+    try:
+        whole = restore(read_picture(target), read_key_bytes(key), task.passphrase, str(target), str(key))
+        ours = pixels_digest(whole.pixels) == pixels_digest(original.pixels)
+    except MaskdesignError:
+        ours = False
+    if not ours:
+        raise InputError(f"{target} exists already; move it and its key, or name another --out")
+
+
+def _write(task: _Task, done: ProtectedPhoto, target: Path, key: Path) -> None:
+    if task.config.format == "jpeg":
+        write_jpeg(target, done.picture, task.config.jpeg_quality)
+        return
+    # The key comes first: a photo without one could never be restored.
+    write_key(key, done.key, task.passphrase)
+    write_picture(target, done.picture)
+
+
+@functools.lru_cache(maxsize=1)
+def chosen_recognizers(models_dir: Path | None, names: tuple[str, ...]) -> list[Recognizer]:
+    """The recognizers at hand, or those that are named.
+
+    Raises:
+        RecognizerError: one that is named is not at hand.
+    """
+    found = load_recognizers(models_dir)
+    known = [recognizer.spec.name for recognizer in found]
+    for name in names:
+        if name not in known:
+            raise RecognizerError(f"--recognizers {name}: not at hand; known are {', '.join(known)}")
+    return [recognizer for recognizer in found if not names or recognizer.spec.name in names]
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _settings_hash(task: _Task) -> str:
+    # The folder of the models may move; which recognizers were named may not.
+    return f"{config_hash(task.config)}-{','.join(task.names)}"
+
+
+def _read_table(path: Path) -> dict[str, Outcome]:
+    if not path.exists():
+        return {}
+    try:
+        rows = [Outcome(**row) for row in json.loads(path.read_text())]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: the table is damaged ({error}); remove it to begin anew") from error
+    return {row.photo: row for row in rows}
+
+
+def summary(outcomes: Sequence[Outcome], out: Path) -> dict[str, Any]:
+    """Everything for JSON."""
+    return {"folder": str(out), "photos": [asdict(outcome) for outcome in outcomes]}
