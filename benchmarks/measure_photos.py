@@ -126,10 +126,8 @@ def measure_person(folder: Path, name: str, photos: int, recognizers: Sequence[R
     gallery = [embeddings(picture, region, recognizers) for picture, region in zip(pictures, regions, strict=True)][1:]
     original, region = pictures[0], regions[0]
     box, started, conditions = photo_face_mask(region, *original.shape), time.process_time(), {}
-    for label, picture, mask in [
-        ("unchanged", original, np.zeros(original.shape, bool)),
-        *_listed(original, region, recognizers),
-    ]:
+    nowhere = np.zeros(original.shape, bool)
+    for label, picture, mask in [("unchanged", original, nowhere), *variants(original, region, recognizers)]:
         try:
             found, seen = True, middle_region(picture, label)
         except FaceError:

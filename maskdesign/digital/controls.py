@@ -37,9 +37,9 @@ def recompressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 def median_filtered(pixels: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """Median in squares of an odd side."""
-    return cv2.medianBlur(np.ascontiguousarray(pixels), side_px)
+    return np.asarray(cv2.medianBlur(np.ascontiguousarray(pixels), side_px), np.uint8)
 
 
 def gaussian_blurred(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:
     """Gaussian blur."""
-    return cv2.GaussianBlur(pixels, (0, 0), sigma_px)
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma_px), np.uint8)

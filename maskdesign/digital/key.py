@@ -77,7 +77,8 @@ def thumbnail(picture: Picture) -> NDArray[np.uint8]:
     height, width = picture.shape
     scale = THUMBNAIL_PX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def pack_key(key: PhotoKey) -> bytes:

@@ -1,4 +1,4 @@
-"""The change under a face's template: momentum steps against the recognizers, shaped and bounded by what an eye sees."""
+"""The change under a face's template: momentum steps against recognizers, shaped and bounded by what an eye sees."""
 
 from __future__ import annotations
 
