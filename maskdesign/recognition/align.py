@@ -52,25 +52,25 @@ def align_faces(images: Tensor, points_px: Tensor, spec: RecognizerSpec) -> Tens
     """
     template = images.new_tensor(spec.template_px)
     transform = similarity_from_points(points_px.to(images.dtype), template)
-    sources = _crop_pixels_in_image(transform, spec.height_px, spec.width_px)
-    factors = _averaging_factors(transform)
+    factors, shape = _averaging_factors(transform), (spec.height_px, spec.width_px)
     if len(set(factors)) == 1:
-        return _sample(images, sources, factors[0])
-    crops = [_sample(images[i : i + 1], sources[i : i + 1], factor) for i, factor in enumerate(factors)]
+        return _sample(images, transform, shape, factors[0])
+    crops = [_sample(images[i : i + 1], transform[i : i + 1], shape, factor) for i, factor in enumerate(factors)]
     return torch.cat(crops)
 
 
-def _crop_pixels_in_image(transform: Tensor, height_px: int, width_px: int) -> Tensor:
-    """(B, height, width, 2) where the center of each pixel of the crop lies in the picture."""
-    linear, shift = transform[..., :2], transform[..., 2]
-    options = {"dtype": transform.dtype, "device": transform.device}
-    y, x = torch.meshgrid(
-        torch.arange(height_px, **options) + 0.5, torch.arange(width_px, **options) + 0.5, indexing="ij"
-    )
-    crop = torch.stack([x, y], dim=-1).reshape(1, -1, 2) - shift[:, None]
+def _crop_pixels_in_image(transform: Tensor, height_px: int, width_px: int, scale: Tensor, shift: float) -> Tensor:
+    """(B, height, width, 2) scale * p + shift, p the place in the picture of the center of each pixel of the crop."""
+    linear, offset = transform[..., :2], transform[..., 2:]
     # The inverse of a similarity is its transpose over the squared scale.
-    squared_scale = (linear[:, 0] ** 2).sum(dim=1)[:, None, None]
-    return (crop @ linear / squared_scale).reshape(-1, height_px, width_px, 2)
+    inverse = linear.transpose(1, 2) / (linear[:, :1] ** 2).sum(dim=2, keepdim=True)
+    start = scale * -(inverse @ offset)[..., 0] + shift
+    along, down = scale[:, None] * inverse[..., :1], scale[:, None] * inverse[..., 1:]
+    x, y = (
+        torch.arange(count, dtype=transform.dtype, device=transform.device) + 0.5 for count in (width_px, height_px)
+    )
+    rows = start[:, :, None] + down * y
+    return torch.stack([rows[:, k, :, None] + (along[:, k] * x)[:, None] for k in (0, 1)], dim=3)
 
 
 def _averaging_factors(transform: Tensor) -> list[int]:
@@ -78,8 +78,10 @@ def _averaging_factors(transform: Tensor) -> list[int]:
     return [max(1, int(factor + 0.5)) for factor in shrink.tolist()]
 
 
-def _sample(images: Tensor, sources: Tensor, factor: int) -> Tensor:
+def _sample(images: Tensor, transform: Tensor, shape: tuple[int, int], factor: int) -> Tensor:
     if factor > 1:
         images = functional.avg_pool2d(images, factor, ceil_mode=True, count_include_pad=False)
-    extent = sources.new_tensor([images.shape[3] * factor, images.shape[2] * factor])
-    return functional.grid_sample(images, sources / extent * 2 - 1, align_corners=False, padding_mode="zeros")
+    # grid_sample counts from -1 to 1 across the picture.
+    to_grid = 2 / transform.new_tensor([images.shape[3] * factor, images.shape[2] * factor])
+    grid = _crop_pixels_in_image(transform, *shape, to_grid, -1.0)
+    return functional.grid_sample(images, grid, align_corners=False, padding_mode="zeros")

@@ -72,13 +72,15 @@ class _Decode(torch.autograd.Function):
 
 
 class _ToneCurve(torch.autograd.Function):
+    # In place wherever it can be: fresh memory costs as much as the arithmetic.
     @staticmethod
     def forward(ctx: Any, linear: Tensor, gamma: Tensor) -> Tensor:
-        clipped = linear.clamp(0, 1)
-        curve = clipped.clamp_min(KNEE_LINEAR).log_().mul_(1 / 2.4).exp_().mul_(1.055).sub_(0.055)
+        output = linear.clamp(0, 1)
+        encoded = output * 12.92
+        curve = output.clamp_min_(KNEE_LINEAR).log_().mul_(1 / 2.4).exp_().mul_(1.055).sub_(0.055)
         # Held at its knee, the curve lies above the line exactly where the line counts.
-        encoded = torch.minimum(curve, clipped * 12.92)
-        output = encoded.log().mul_(gamma).exp_().clamp_max_(1)
+        torch.minimum(curve, encoded, out=encoded)
+        torch.log(encoded, out=output).mul_(gamma).exp_().clamp_max_(1)
         ctx.save_for_backward(linear, encoded, output, gamma)
         return output
 
@@ -86,11 +88,11 @@ class _ToneCurve(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         linear, encoded, output, gamma = ctx.saved_tensors
-        slope = (encoded + 0.055).div_(linear.clamp_min(KNEE_LINEAR).mul_(2.4))
+        held = linear.clamp_min(KNEE_LINEAR)
+        slope = (encoded + 0.055).div_(held.mul_(2.4))
         slope.masked_fill_(linear <= KNEE_LINEAR, 12.92)
-        slope.mul_(output).mul_(gamma).div_(encoded.clamp_min(DARKEST))
-        slope.masked_fill_((linear < 0) | (linear > 1), 0)
-        return slope.mul_(gradient), None
+        slope.mul_(output).mul_(gamma).div_(torch.clamp_min(encoded, DARKEST, out=held)).mul_(gradient)
+        return slope.masked_fill_((linear < 0) | (linear > 1), 0), None
 
 
 DECODED: NDArray[np.float32] = srgb_decode(torch.arange(256, dtype=torch.float64) / 255).float().numpy()

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name
 from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
@@ -132,34 +131,23 @@ class _GaussianBlur(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, sigmas_px: tuple[float, ...]) -> Tensor:
         ctx.sigmas_px = sigmas_px
-        blurred = _blur_in_zeros(images, sigmas_px)
-        for image, sigma in zip(blurred, sigmas_px, strict=True):
-            image.div_(_coverage(sigma, image))
-        return blurred
+        return _blur(images, sigmas_px, transposed=False)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        shares = [image / _coverage(sigma, image) for image, sigma in zip(gradient, ctx.sigmas_px, strict=True)]
-        return _blur_in_zeros(torch.stack(shares), ctx.sigmas_px), None
+        return _blur(gradient, ctx.sigmas_px, transposed=True), None
 
 
-def _coverage(sigma_px: float, image: Tensor) -> Tensor:
-    kernel = torch.from_numpy(_gaussian_kernel(sigma_px)).to(image.dtype)[None, None]
-    rows, columns = (
-        F.conv1d(torch.ones(1, 1, length, dtype=image.dtype), kernel, padding=kernel.shape[2] // 2)[0, 0]
-        for length in image.shape[1:]
-    )
-    return rows[:, None] * columns
-
-
-def _blur_in_zeros(images: Tensor, sigmas_px: Sequence[float]) -> Tensor:
+def _blur(images: Tensor, sigmas_px: Sequence[float], transposed: bool) -> Tensor:
     blurred = torch.empty(images.shape, dtype=images.dtype)
     sources, targets = images.detach().contiguous().numpy(), blurred.numpy()
 
     def blur(index: int) -> None:
-        kernel = _gaussian_kernel(sigmas_px[index]).astype(sources.dtype)
-        _convolve_separably(sources[index], kernel, targets[index])
+        kernel = _gaussian_kernel(sigmas_px[index])
+        coverage = np.multiply.outer(*(_coverage(kernel, length) for length in sources.shape[2:]))
+        share = (1 / coverage).astype(sources.dtype)
+        _convolve_separably(sources[index], kernel.astype(sources.dtype), share, transposed, targets[index])
 
     map_threads(blur, range(len(sources)))
     return blurred
@@ -172,20 +160,31 @@ def _add_scaled(factor, source, target):
 
 
 @njit(cache=True, nogil=True)
-def _convolve_separably(image, kernel, out):
+def _convolve_separably(image, kernel, share, transposed, out):
+    # Times the share after the convolution, or before it where the transpose is wanted.
     channels, height, width = image.shape
     radius = len(kernel) // 2
-    rows = np.empty((height, width), image.dtype)
+    rows, source = np.empty((height, width), image.dtype), np.empty(width, image.dtype)
     out[:] = 0
     for c in range(channels):
         rows[:] = 0
         for y in range(height):
+            source[:] = image[c, y] * share[y] if transposed else image[c, y]
             for k in range(max(0, radius - width), min(len(kernel), width + radius)):
                 first, last = max(0, radius - k), min(width, width + radius - k)
-                _add_scaled(kernel[k], image[c, y, first + k - radius : last + k - radius], rows[y, first:last])
+                _add_scaled(kernel[k], source[first + k - radius : last + k - radius], rows[y, first:last])
         for y in range(height):
             for k in range(max(0, radius - y), min(len(kernel), height + radius - y)):
                 _add_scaled(kernel[k], rows[y + k - radius], out[c, y])
+            if not transposed:
+                out[c, y] *= share[y]
+
+
+def _coverage(kernel: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    # How much of the kernel lies inside the picture, at each pixel of a line.
+    summed, radius = np.concatenate([[0.0], np.cumsum(kernel)]), len(kernel) // 2
+    places = np.arange(length)
+    return summed[np.minimum(radius + length - places, len(kernel))] - summed[np.maximum(radius - places, 0)]
 
 
 def _gaussian_kernel(sigma_px: float) -> NDArray[np.float64]:
