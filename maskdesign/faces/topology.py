@@ -56,6 +56,34 @@ def shells(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1][triangles[:, 0]]
 
 
+def outer_skin(mesh: TriangleMesh) -> TriangleMesh:
+    """What a cloth can touch: the largest shell and every closed one, vertices at one place welded, no uv.
+
+    Lashes, lacrimal films and tongues are open sheets beside the head: they have no inside that one could be kept out
+    of. Where a texture seam doubles vertices, only the welded surface has its true normals.
+    """
+    place = welded_index(mesh.vertices)
+    vertices = np.empty_like(mesh.vertices, shape=(int(place.max()) + 1, 3))
+    vertices[place] = mesh.vertices
+    triangles = place[mesh.triangles]
+    triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
+    part = shells(triangles)
+    kept = _closed_shells(triangles, part)
+    kept[np.bincount(part, np.linalg.norm(triangle_normals(vertices, triangles.astype(np.int32)), axis=1)).argmax()] = (
+        True
+    )
+    return TriangleMesh(vertices, triangles[kept[part]].astype(np.int32))
+
+
+def _closed_shells(triangles: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) which shells have no edge with a single triangle."""
+    ends = np.sort(triangles[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2), axis=1)
+    _, edge, uses = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
+    free = (uses[edge.reshape(-1)] == 1).reshape(-1, 3).any(axis=1)
+    count = np.bincount(part, weights=free)
+    return np.equal(count, 0)
+
+
 def _crowded(triangles: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(T,) which triangles have an edge with more than two triangles."""
     ends = np.sort(triangles[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2), axis=1).astype(np.int64)

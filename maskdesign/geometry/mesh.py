@@ -100,6 +100,12 @@ def vertex_normals(vertices: NDArray[np.float64], triangles: NDArray[np.int32]) 
     return np.where(length > 0, summed / np.where(length > 0, length, 1), [0.0, 0.0, 1.0])
 
 
+def mesh_edges(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(E, 2) every edge of a triangulation once, the lower vertex first, in rising order."""
+    ends = np.stack([triangles, np.roll(triangles, -1, axis=1)], -1).reshape(-1, 2)
+    return np.unique(np.sort(ends, axis=1), axis=0)
+
+
 def merge_meshes(first: TriangleMesh, second: TriangleMesh) -> TriangleMesh:
     """Both meshes as one; the second one's indices are shifted, uv is dropped."""
     shifted = second.triangles + len(first.vertices)

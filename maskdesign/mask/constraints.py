@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskdesign.geometry.mesh import mesh_edges
 from maskdesign.mask.pattern import folded_v_mm
 from maskdesign.mask.sheet import SheetGrid
 
@@ -41,41 +42,70 @@ class SheetConstraints:
     """Everything that follows from the pattern alone.
 
     Attributes:
-        edges: (E, 2) int32 warp, weft and both diagonals of each cell.
+        edges: (E, 2) int32 weft, warp and shear: the edges of the grid's triangles. With both diagonals of each cell
+            the cells would be rigid, and a rigid grid folds along its rows or its columns but never along both.
         rest_mm: (E,) their lengths on the flat sheet.
+        edge_starts: (n + 1,) int32 where the couples of edges begin; see `couple_starts`.
         bends: (B, 3) int32 triples in a row or in a column, none across a fold.
         bend_weights: (B, 3) coefficients of the triple's second difference, squares summing to 1.
+        bend_starts: (m + 1,) int32 where the couples of triples begin.
         pairs: layers in order.
     """
 
     edges: NDArray[np.int32]
     rest_mm: NDArray[np.float64]
+    edge_starts: NDArray[np.int32]
     bends: NDArray[np.int32]
     bend_weights: NDArray[np.float64]
+    bend_starts: NDArray[np.int32]
     pairs: LayerPairs
 
 
 def build_constraints(grid: SheetGrid) -> SheetConstraints:
     """List the constraints of a grid, each list from the middle of the sheet outward, left and right in turn."""
-    i = grid.index
-    weft, warp = _pairs(i[:, :-1], i[:, 1:]), _pairs(i[:-1], i[1:])
-    diagonals = np.concatenate([_pairs(i[:-1, :-1], i[1:, 1:]), _pairs(i[:-1, 1:], i[1:, :-1])])
-    edges = np.concatenate([_from_middle(grid, family) for family in (weft, warp, diagonals)])
-    sheet = grid.sheet_mm
+    sheet, lines = grid.sheet_mm, mesh_edges(grid.triangles)
+    along_v, along_u = (abs(sheet[lines[:, 0], axis] - sheet[lines[:, 1], axis]) < 1e-9 for axis in (0, 1))
+    families = (lines[along_u], lines[along_v], lines[~along_u & ~along_v])
+    edges = np.concatenate([_from_middle(grid, family) for family in families])
     rest = np.linalg.norm(sheet[edges[:, 0]] - sheet[edges[:, 1]], axis=1)
     bends = _bending_triples(grid)
-    return SheetConstraints(edges, rest, bends, _bend_weights(grid, bends), _layer_pairs(grid))
-
-
-def _pairs(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.stack([first, second], -1).reshape(-1, 2)
+    return SheetConstraints(
+        edges=edges,
+        rest_mm=rest,
+        edge_starts=couple_starts(grid, edges),
+        bends=bends,
+        bend_weights=_bend_weights(grid, bends),
+        bend_starts=couple_starts(grid, bends),
+        pairs=_layer_pairs(grid),
+    )
 
 
 def _from_middle(grid: SheetGrid, members: NDArray[np.int32]) -> NDArray[np.int32]:
-    # A sweep that goes up on one side first would pull a symmetric mask askew.
+    """Row by row, from the middle outward, each member followed by its mirror image."""
     u = grid.sheet_mm[members, 0].mean(axis=1) - grid.pattern.width_mm / 2
     v = grid.sheet_mm[members, 1].mean(axis=1)
-    return np.ascontiguousarray(members[np.lexsort((u, np.round(abs(u), 6), v))])
+    listed = members[np.lexsort((u, np.round(abs(u), 6), v))]
+    starts = couple_starts(grid, listed)
+    coupled = starts[:-1][np.diff(starts) == 2]
+    listed[coupled + 1] = grid.mirror[listed[coupled]]
+    return np.ascontiguousarray(listed)
+
+
+def couple_starts(grid: SheetGrid, members: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Where the couples of a list from `_from_middle` begin.
+
+    A couple is a member and its mirror image. The solver moves both from the same state: one after the other would pull
+    a symmetric mask askew. Members that are their own image stand alone.
+
+    Args:
+        members: (n, k) vertices.
+
+    Returns:
+        (m + 1,) int32; couple c holds the members from the c-th number up to the next.
+    """
+    image = np.sort(grid.mirror[members[:-1]], axis=1)
+    followed = np.append((image == np.sort(members[1:], axis=1)).all(axis=1), False)
+    return np.append(np.flatnonzero(~np.append(False, followed[:-1])), len(members)).astype(np.int32)
 
 
 def _bending_triples(grid: SheetGrid) -> NDArray[np.int32]:

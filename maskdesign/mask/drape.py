@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from maskdesign.errors import DrapeError
 from maskdesign.faces.scan import FaceScan
+from maskdesign.faces.topology import outer_skin
 from maskdesign.geometry.mesh import TriangleMesh
 from maskdesign.mask.constraints import LayerPairs, SheetConstraints, build_constraints
 from maskdesign.mask.contact import Collider, build_collider, nearest_points, no_contacts, refresh_contacts
 from maskdesign.mask.loads import build_loads, load_mm
-from maskdesign.mask.measure import check_settled, measure_drape, opening_mm, pleat_angles_deg
+from maskdesign.mask.measure import check_settled, edge_strain, measure_drape, opening_mm, pleat_angles_deg
 from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.settings import DrapeSettings, DrapeStage, check_settings
 from maskdesign.mask.sheet import SheetGrid, coarse_grid, fine_grid, refine_positions
-from maskdesign.mask.solver import Cloth, Skin, relax
+from maskdesign.mask.solver import Cloth, Skin, relax, settle
 from maskdesign.mask.worn import WornMask
 
 BLOCK = 10
@@ -30,6 +31,10 @@ ALONG_ROWS = 3.0
 """Stiffness along the rows over that across them."""
 SERVO = 0.02
 """Correction of the wanted opening per step, as a share of what is missing."""
+STEERED = 0.25
+"""Share of the settling sweeps in which hinges act."""
+SETTLED_STRAIN = 0.035
+"""Strain of the worst thread at which settling ends."""
 DEFAULT_SETTINGS = DrapeSettings()
 
 
@@ -45,15 +50,17 @@ def drape_mask(face: FaceScan, pattern: MaskPattern, settings: DrapeSettings = D
     started = time.process_time()
     check_settings(pattern, settings)
     _check_head(face, pattern)
-    collider = build_collider(face.mesh)
+    collider = build_collider(outer_skin(face.mesh))
     grid = coarse_grid(pattern)
     x = _start_before_face(grid, collider, settings)
     for stage in settings.stages:
         wanted = fine_grid(pattern) if stage.fine else coarse_grid(pattern)
         if len(wanted.sheet_mm) != len(grid.sheet_mm):
-            x = refine_positions(grid, wanted, x)
+            # From inside a ridge the nearest way out may be sideways, so the fine grid starts outside of it.
+            x = _before_face(refine_positions(grid, wanted, x), collider, settings.clearance_mm)
         grid = wanted
         x = _run_stage(grid, x, face, collider, settings, stage)
+    x = _settle(grid, x, collider, settings)
     report = measure_drape(grid, x, collider, time.process_time() - started)
     check_settled(face.source, settings, report, len(build_constraints(grid).pairs.outer))
     return WornMask(TriangleMesh(x, grid.triangles), grid.sheet_mm, grid.layer, report)
@@ -91,11 +98,16 @@ def _start_before_face(grid: SheetGrid, collider: Collider, settings: DrapeSetti
     shut = shut_positions_mm(grid, settings.layer_gap_mm)
     angle, radius = shut[:, 0] / START_RADIUS_MM, START_RADIUS_MM + shut[:, 2]
     x = np.column_stack([radius * np.sin(angle), shut[:, 1], radius * np.cos(angle) - START_RADIUS_MM])
-    for _ in range(400):
-        distance, _, _ = nearest_points(collider, x, 3.0)
-        if distance.min() > settings.clearance_mm:
-            return x
-        x[:, 2] += 0.5
+    return _before_face(x, collider, settings.clearance_mm)
+
+
+def _before_face(x: NDArray[np.float64], collider: Collider, clearance_mm: float) -> NDArray[np.float64]:
+    """Shift points towards the viewer until none is nearer to the skin than the clearance."""
+    for shift_mm in np.arange(0.0, 200.0, 0.25):
+        moved = x + np.array([0.0, 0.0, shift_mm])
+        distance, _, _ = nearest_points(collider, moved, 3.0)
+        if distance.min() >= clearance_mm:
+            return moved
     raise DrapeError("the mask finds no place before the face; check that the face looks along +z")
 
 
@@ -120,6 +132,31 @@ def _run_stage(
         load = load_mm(loads, settings, x, contacts, stage.load)
         skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
         relax(x, velocity, load, cloth._replace(hinge_rest_mm=rest), skin, stage.damping, BLOCK, stage.sweeps)
+    return x
+
+
+def _settle(
+    grid: SheetGrid, start_mm: NDArray[np.float64], collider: Collider, settings: DrapeSettings
+) -> NDArray[np.float64]:
+    """Sweep out the strain that is left, at first with hinges that still steer the opening."""
+    constraints = build_constraints(grid)
+    cloth, hinges = (
+        _build_cloth(grid, constraints, settings, settings.stages[-1]),
+        _hinges(constraints.pairs, grid.pattern),
+    )
+    free = cloth._replace(hinge_stiffness=np.zeros(len(hinges)))
+    x, contacts, wanted_mm = start_mm.copy(), no_contacts(start_mm), settings.opening_mm
+    for done in range(0, settings.settling_sweeps, BLOCK):
+        refresh_contacts(collider, contacts, x, REACH_MM)
+        skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
+        if done < STEERED * settings.settling_sweeps:
+            wanted_mm += SERVO * BLOCK * (settings.opening_mm - opening_mm(grid, x))
+            rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, 1.0)
+            settle(x, cloth._replace(hinge_rest_mm=rest), skin, BLOCK)
+            continue
+        settle(x, free, skin, BLOCK)
+        if abs(edge_strain(x, grid.sheet_mm, grid.triangles)).max() < SETTLED_STRAIN:
+            break
     return x
 
 
@@ -156,8 +193,10 @@ def _build_cloth(grid: SheetGrid, constraints: SheetConstraints, settings: Drape
     return Cloth(
         edges=constraints.edges,
         rest_mm=constraints.rest_mm,
+        edge_starts=constraints.edge_starts,
         bends=constraints.bends,
         bend_weights=constraints.bend_weights,
+        bend_starts=constraints.bend_starts,
         bending=np.where(along_rows, ALONG_ROWS, 1.0) * stage.bending,
         outer=pairs.outer,
         inner=pairs.inner,
@@ -167,11 +206,10 @@ def _build_cloth(grid: SheetGrid, constraints: SheetConstraints, settings: Drape
         beside_v=pairs.beside_v,
         welded=pairs.side_mm <= pattern.weld_mm + 1e-9,
         gap_mm=settings.layer_gap_mm,
-        overlap_mm=1.2 * float(pairs.from_fold_mm.min(initial=np.inf)),
         hinge_outer=pairs.outer[hinges],
         hinge_inner=pairs.inner[hinges],
         hinge_rest_mm=np.zeros(len(hinges)),
         hinge_stiffness=settings.hinge_stiffness * np.where(whole_panel, stage.hinge, max(stage.hinge, stage.crease)),
         nose=np.flatnonzero(from_nose <= 2 * pattern.cell_mm + 1e-9).astype(np.int32),
-        mirror=np.ascontiguousarray(grid.index[:, ::-1]).ravel(),
+        mirror=grid.mirror,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.errors import DrapeError
-from maskdesign.geometry.mesh import triangle_normals
+from maskdesign.geometry.mesh import mesh_edges, triangle_normals
 from maskdesign.mask.constraints import LayerPairs, build_constraints
 from maskdesign.mask.contact import Collider, nearest_points
 from maskdesign.mask.pattern import MaskPattern
@@ -29,7 +29,7 @@ def edge_strain(
     Returns:
         (E,), 0 = as on the flat sheet, > 0 = stretched.
     """
-    edges = np.unique(np.sort(np.stack([triangles, np.roll(triangles, -1, axis=1)], -1).reshape(-1, 2), axis=1), axis=0)
+    edges = mesh_edges(triangles)
     worn = np.linalg.norm(vertices_mm[edges[:, 0]] - vertices_mm[edges[:, 1]], axis=1)
     flat = np.linalg.norm(sheet_mm[edges[:, 0]] - sheet_mm[edges[:, 1]], axis=1)
     return worn / flat - 1

@@ -41,8 +41,8 @@ STAGES = (
     DrapeStage(False, 800, opens=False, load=1.0, bending=0.3, hinge=1.0, crease=0.1, damping=0.95, sweeps=2),
     DrapeStage(False, 600, opens=False, load=0.5, bending=0.2, hinge=0.1, crease=0.1, damping=0.97, sweeps=4),
     DrapeStage(True, 300, opens=False, load=0.5, bending=0.2, hinge=0.1, crease=0.1, damping=0.95, sweeps=6),
-    DrapeStage(True, 300, opens=False, load=0.3, bending=0.1, hinge=0.05, crease=0.1, damping=0.9, sweeps=12),
-    DrapeStage(True, 150, opens=False, load=0.1, bending=0.02, hinge=0.02, crease=0.02, damping=0.5, sweeps=30),
+    DrapeStage(True, 300, opens=False, load=0.3, bending=0.1, hinge=0.1, crease=0.1, damping=0.9, sweeps=12),
+    DrapeStage(True, 150, opens=False, load=0.1, bending=0.02, hinge=0.05, crease=0.05, damping=0.5, sweeps=30),
 )
 """Open the pleats before the face, pull the loops, ease off, go to the fine grid, and relax what strain is left."""
 
@@ -83,6 +83,7 @@ class DrapeSettings:
         wire_rows_mm: height of the hem that carries it.
         hinge_stiffness: how firmly a fold keeps its angle, in [0, 1].
         stages: what is simulated, in this order.
+        settling_sweeps: at most so many sweeps over threads, layers and skin take out the strain that is left.
         limits: what counts as settled.
 
     Convention: one step is the unit of time and every point has the same mass, so a load is an acceleration.
@@ -101,6 +102,7 @@ class DrapeSettings:
     wire_rows_mm: float = 5.0
     hinge_stiffness: float = 0.3
     stages: tuple[DrapeStage, ...] = STAGES
+    settling_sweeps: int = 4000
     limits: DrapeLimits = DrapeLimits()
 
 

@@ -34,6 +34,11 @@ class SheetGrid:
         return np.arange(len(self.v_mm) * len(self.u_mm), dtype=np.int32).reshape(len(self.v_mm), len(self.u_mm))
 
     @cached_property
+    def mirror(self) -> NDArray[np.int32]:
+        """(R C,) the vertex on the other side of the middle."""
+        return np.ascontiguousarray(self.index[:, ::-1]).ravel()
+
+    @cached_property
     def sheet_mm(self) -> NDArray[np.float64]:
         """(R C, 2) points of the flat sheet."""
         u, v = np.meshgrid(self.u_mm, self.v_mm)

@@ -14,18 +14,24 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+DEEPEST_MM = 4.0
+"""Cloth that starts outside never gets deeper than this; where it seems to, as in front of an eye whose lids fold into
+the head, the sign of the distance is wrong."""
+
 
 class Cloth(NamedTuple):
     """What holds the sheet together, as arrays for the compiled code; see `SheetConstraints` for the shapes.
 
     `bending` (B,) and `hinge_stiffness` are in [0, 1]; `hinge_rest_mm` (H,) is what the wanted angle puts between the
-    layers of a pair; layers farther apart than `overlap_mm` along the sheet do not lie on each other.
+    layers of a pair.
     """
 
     edges: NDArray[np.int32]
     rest_mm: NDArray[np.float64]
+    edge_starts: NDArray[np.int32]
     bends: NDArray[np.int32]
     bend_weights: NDArray[np.float64]
+    bend_starts: NDArray[np.int32]
     bending: NDArray[np.float64]
     outer: NDArray[np.int32]
     inner: NDArray[np.int32]
@@ -35,7 +41,6 @@ class Cloth(NamedTuple):
     beside_v: NDArray[np.int32]
     welded: NDArray[np.bool_]
     gap_mm: float
-    overlap_mm: float
     hinge_outer: NDArray[np.int32]
     hinge_inner: NDArray[np.int32]
     hinge_rest_mm: NDArray[np.float64]
@@ -61,16 +66,27 @@ def relax(x, velocity, load, cloth, skin, damping, steps, sweeps):
         velocity += load
         x += velocity
         backward = step % 2 == 1
-        project_bends(x, cloth.bends, cloth.bend_weights, cloth.bending, backward)
+        hold_patch(x, cloth.nose)
+        project_bends(x, cloth.bends, cloth.bend_weights, cloth.bend_starts, cloth.bending, backward)
         project_hinges(x, cloth.hinge_outer, cloth.hinge_inner, cloth.hinge_rest_mm, cloth.hinge_stiffness)
         for _ in range(sweeps):
-            project_edges(x, cloth.edges, cloth.rest_mm, backward)
+            project_edges(x, cloth.edges, cloth.rest_mm, cloth.edge_starts, backward)
             backward = not backward
             project_layers(x, cloth)
-        hold_patch(x, cloth.nose)
         project_contacts(x, before, skin)
         velocity[:] = damping * (x - before)
         symmetrize(velocity, cloth.mirror)
+
+
+@njit(cache=True)
+def settle(x, cloth, skin, sweeps):
+    """Take out strain that is left, in place: threads, layers, skin and hinges alone, without loads or friction."""
+    slippery = Skin(skin.nearest_mm, skin.direction, skin.clearance_mm, 0.0)
+    for sweep in range(sweeps):
+        project_hinges(x, cloth.hinge_outer, cloth.hinge_inner, cloth.hinge_rest_mm, cloth.hinge_stiffness)
+        project_edges(x, cloth.edges, cloth.rest_mm, cloth.edge_starts, sweep % 2 == 1)
+        project_layers(x, cloth)
+        project_contacts(x, x, slippery)
 
 
 @njit(cache=True)
@@ -91,47 +107,61 @@ def symmetrize(velocity, mirror):
 
 
 @njit(cache=True)
-def _pull_together(x, i, j, rest, stiffness):
+def _missing(x, i, j, rest, stiffness):
+    """What to take off x[i] and add to x[j] to bring them to the distance `rest`."""
     d0, d1, d2 = x[i, 0] - x[j, 0], x[i, 1] - x[j, 1], x[i, 2] - x[j, 2]
     length = np.sqrt(d0 * d0 + d1 * d1 + d2 * d2)
     s = 0.5 * stiffness * (length - rest) / max(length, 1e-9)
-    x[i, 0] -= s * d0
-    x[i, 1] -= s * d1
-    x[i, 2] -= s * d2
-    x[j, 0] += s * d0
-    x[j, 1] += s * d1
-    x[j, 2] += s * d2
+    return s * d0, s * d1, s * d2
 
 
 @njit(cache=True)
-def project_edges(x, edges, rest, backward):
-    """Bring edges to their rest length, one after the other, from either end of the list."""
-    count = len(edges)
+def _move(x, i, j, move):
+    for axis in range(3):
+        x[i, axis] -= move[axis]
+        x[j, axis] += move[axis]
+
+
+@njit(cache=True)
+def project_edges(x, edges, rest, starts, backward):
+    """Bring edges to their rest length, one couple after the other, from either end of the list."""
+    count = len(starts) - 1
     for n in range(count):
-        e = count - 1 - n if backward else n
-        _pull_together(x, edges[e, 0], edges[e, 1], rest[e], 1.0)
+        c = count - 1 - n if backward else n
+        a, b = starts[c], starts[c + 1] - 1
+        move = _missing(x, edges[a, 0], edges[a, 1], rest[a], 1.0)
+        image = _missing(x, edges[b, 0], edges[b, 1], rest[b], 1.0)
+        _move(x, edges[a, 0], edges[a, 1], move)
+        if b > a:
+            _move(x, edges[b, 0], edges[b, 1], image)
 
 
 @njit(cache=True)
 def project_hinges(x, outer, inner, rest, stiffness):
     """Open or shut folds towards the distance that the wanted angle puts between the two layers."""
     for p in range(len(outer)):
-        _pull_together(x, outer[p], inner[p], rest[p], stiffness[p])
+        _move(x, outer[p], inner[p], _missing(x, outer[p], inner[p], rest[p], stiffness[p]))
 
 
 @njit(cache=True)
-def project_bends(x, bends, weights, stiffness, backward):
-    """Move each triple towards a straight line; linear in the positions, so it neither turns nor moves the triple."""
-    count = len(bends)
+def project_bends(x, bends, weights, starts, stiffness, backward):
+    """Move triples towards a straight line; linear in the positions, so it neither turns nor moves a triple."""
+    count = len(starts) - 1
     for n in range(count):
-        b = count - 1 - n if backward else n
-        i, j, k = bends[b, 0], bends[b, 1], bends[b, 2]
-        wi, wj, wk = weights[b, 0], weights[b, 1], weights[b, 2]
+        c = count - 1 - n if backward else n
+        a, b = starts[c], starts[c + 1] - 1
         for axis in range(3):
-            c = stiffness[b] * (wi * x[i, axis] + wj * x[j, axis] + wk * x[k, axis])
-            x[i, axis] -= wi * c
-            x[j, axis] -= wj * c
-            x[k, axis] -= wk * c
+            bent = stiffness[a] * _second_difference(x, bends[a], weights[a], axis)
+            image = stiffness[b] * _second_difference(x, bends[b], weights[b], axis)
+            for k in range(3):
+                x[bends[a, k], axis] -= weights[a, k] * bent
+            for k in range(3 if b > a else 0):
+                x[bends[b, k], axis] -= weights[b, k] * image
+
+
+@njit(cache=True)
+def _second_difference(x, triple, weights, axis):
+    return weights[0] * x[triple[0], axis] + weights[1] * x[triple[1], axis] + weights[2] * x[triple[2], axis]
 
 
 @njit(cache=True)
@@ -167,10 +197,11 @@ def project_layers(x, cloth):
                 x[f, axis] -= move
             continue
         along = d0 * n[0] + d1 * n[1] + d2 * n[2]
-        if d0 * d0 + d1 * d1 + d2 * d2 - along * along > cloth.overlap_mm**2:
-            continue
         e0, e1, e2 = x[k, 0] - x[f, 0], x[k, 1] - x[f, 1], x[k, 2] - x[f, 2]
-        t = min(max((d0 * e0 + d1 * e1 + d2 * e2) / max(e0 * e0 + e1 * e1 + e2 * e2, 1e-12), 0.0), 1.0)
+        t = max((d0 * e0 + d1 * e1 + d2 * e2) / max(e0 * e0 + e1 * e1 + e2 * e2, 1e-12), 0.0)
+        # Beyond the fold the two do not lie on each other.
+        if t >= 1.0:
+            continue
         clear = side * (along - t * (e0 * n[0] + e1 * n[1] + e2 * n[2]))
         if clear >= cloth.gap_mm:
             continue
@@ -204,7 +235,7 @@ def project_contacts(x, before, skin):
         for axis in range(3):
             above += (x[i, axis] - skin.nearest_mm[i, axis]) * n[axis]
         depth = skin.clearance_mm - above
-        if depth <= 0:
+        if depth <= 0 or depth > DEEPEST_MM:
             continue
         normal, squared = 0.0, 0.0
         for axis in range(3):
