@@ -120,7 +120,11 @@ def refusals(folder: Path, tmp_path: Path) -> list[tuple[list[object], int, str]
         ([folder / "scan.abs.gz", "--out", tmp_path / "x.obj"], 2, "name a file that ends in .npz or .glb"),
         ([folder / "scan.abs.gz", "--out", out, "--ipd-mm", 5], 3, "an interpupillary distance of 5 mm is no adult's"),
         ([folder / "astronaut.png", "--out", out, "--ipd-mm", 500], 3, "is no adult's"),
-        ([folder / "astronaut.png", "--out", out, "--texture", folder / "astronaut.png"], 2, "belong to scans"),
+        (
+            [folder / "astronaut.png", "--out", out, "--texture", folder / "astronaut.png"],
+            2,
+            "--texture belongs to scans",
+        ),
         (["--out", out], 2, "name a scan, a photo or a folder of photos"),
         (["--population", 0, "--out", tmp_path / "heads"], 2, "from 1 to 10000 heads"),
         (["--population", 2, "--seed", -1, "--out", tmp_path / "heads"], 2, "--seed -1 must not be negative"),

@@ -9,7 +9,16 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from maskdesign.cli.terminal import OptionalFloat, OptionalInt, OptionalPath, Switch, parse, print_json, shown_progress
+from maskdesign.cli.terminal import (
+    OptionalFloat,
+    OptionalInt,
+    OptionalPath,
+    Paths,
+    Switch,
+    parse,
+    print_json,
+    shown_progress,
+)
 from maskdesign.errors import InputError, UsageError
 
 
@@ -18,11 +27,13 @@ class FaceArgs:
     """Turn any face into a clean, aligned head in millimeters, with that person's consent.
 
     Attributes:
-        input: A scan (.abs, .abs.gz, .bnt, .wrl, .obj, .ply, .stl, .glb), a photo, an ICT-FaceKit .npz, or a folder of
-            photos; left out for a population of the project's own heads.
-        out: face.npz or face.glb; a folder for a folder of photos and for a population.
+        input: A scan (.abs, .abs.gz, .bnt, .wrl, .obj, .ply, .stl, .glb), a photo, an ICT-FaceKit .npz, several photos
+            of one person, or a folder of photos; left out for a population of the project's own heads.
+        out: face.npz or face.glb; several photos and a folder of photos become one head then. A folder makes a head
+            of every photo in the input folder, and takes a population.
         texture: Picture of a scan, where the scan does not name it.
-        landmarks: TOML or JSON, NAME = [x, y, z] in the scan's unit; wins over what is found.
+        landmarks: TOML or JSON, NAME = [x, y, z] in the scan's unit, or [x, y] in pixels of a photo; wins over what
+            is found.
         ipd_mm: Distance between the pupils in millimeters; wins over any guess of the unit.
         population: Make this many different heads; the same command goes on where it stopped.
         seed: Of random heads; the same seed gives the same bits.
@@ -31,7 +42,7 @@ class FaceArgs:
     """
 
     out: Path
-    input: Positional[OptionalPath] = None
+    input: Positional[Paths] = ()
     texture: OptionalPath = None
     landmarks: OptionalPath = None
     ipd_mm: OptionalFloat = None
@@ -44,8 +55,9 @@ class FaceArgs:
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(FaceArgs, "face", words)
-    if args.input is not None and not args.input.exists():
-        raise InputError(f"{args.input}: no such file")
+    for path in args.input:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
     summary = _run(args)
     if args.json:
         print_json(summary)
@@ -57,18 +69,21 @@ def main(words: Sequence[str]) -> int:
 def _run(args: FaceArgs) -> dict[str, Any]:
     if args.seed < 0:
         raise UsageError(f"--seed {args.seed} must not be negative")
+    first = args.input[0] if len(args.input) == 1 else None
     if args.population is not None:
+        if len(args.input) > 1:
+            raise UsageError("a population takes one ICT-FaceKit .npz, or nothing")
         from maskdesign.jobs.face import make_population
 
         with shown_progress() as progress:
-            return make_population(args.input, args.out, args.population, args.seed, args.show, progress)
-    if args.input is None:
+            return make_population(first, args.out, args.population, args.seed, args.show, progress)
+    if not args.input:
         raise UsageError("name a scan, a photo or a folder of photos, or ask for --population N")
-    if args.input.is_dir():
+    if first is not None and first.is_dir() and not args.out.suffix:
         from maskdesign.jobs.face_folder import make_faces
 
         with shown_progress() as progress:
-            return make_faces(args.input, args.out, args.ipd_mm, progress)
+            return make_faces(first, args.out, args.ipd_mm, progress)
     from maskdesign.jobs.face import FaceRequest, make_face
 
     request = FaceRequest(args.texture, args.landmarks, args.ipd_mm, args.seed)

@@ -16,6 +16,7 @@ from maskdesign.progress import Progress
 
 Args = TypeVar("Args")
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH ...", help_behavior_hint="")]
 OptionalFloat = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
 OptionalInt = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")]

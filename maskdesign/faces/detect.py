@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.errors import FaceError
+from maskdesign.faces.detector import face_boxes, mesh_faces
 
 MAX_FACES = 5
 MIN_FACE_PX = 64
+SMALLEST_SHARE = 0.1
+"""Of the picture's longer side; smaller faces are not seen without looking at parts of it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def detect_face(image: NDArray[np.uint8], source: str, face_number: int | None =
     Raises:
         FaceError: no face, several faces and no choice, no face of that number, or a face under 64 pixels.
     """
-    faces = sorted(find_faces(image), key=lambda landmarks: landmarks[:468, 0].mean())
+    faces = faces_of_photo(image)
     if not faces:
         raise FaceError(f"{source}: no face found; give a sharp, frontal photo, cropped around the face")
     if face_number is None and len(faces) > 1:
@@ -51,13 +50,23 @@ def detect_face(image: NDArray[np.uint8], source: str, face_number: int | None =
     if face_number is not None and not 1 <= face_number <= len(faces):
         raise FaceError(f"{source}: --face {face_number}, but {len(faces)} found; count from 1 at the left")
     landmarks = faces[(face_number or 1) - 1]
-    width, height = np.ptp(landmarks[:468, :2], axis=0)
+    check_size(landmarks, source)
+    return FaceDetection(landmarks, source)
+
+
+def check_size(landmarks_px: NDArray[np.float64], source: str) -> None:
+    """Raise a `FaceError` where a face has fewer pixels than a head can be made from."""
+    width, height = np.ptp(landmarks_px[:468, :2], axis=0)
     if min(width, height) < MIN_FACE_PX:
         raise FaceError(
             f"{source}: the face is {width:.0f} x {height:.0f} pixels, at least {MIN_FACE_PX} are needed; "
             "give a larger photo"
         )
-    return FaceDetection(landmarks, source)
+
+
+def faces_of_photo(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+    """`find_faces` from left to right; where that sees none, also the small faces of a large photo."""
+    return sorted(find_faces(image) or find_small_faces(image), key=lambda face: face[:468, 0].mean())
 
 
 def find_faces(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
@@ -68,36 +77,51 @@ def find_faces(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
 
     Args:
         image: (H, W, 3) uint8 sRGB.
+
+    Raises:
+        FaceError, InputError: no detector is at hand; see `detector.mesh_faces`.
     """
-    with _silent_stderr():
-        faces, boxes = _mesh_faces(image, MAX_FACES), _face_boxes(image)
-        if len(boxes) > len(faces):
-            faces = [face for box in boxes[:MAX_FACES] for face in _mesh_in_box(image, box)]
+    faces, (boxes,) = mesh_faces(image, MAX_FACES), face_boxes([image])
+    if len(boxes) > len(faces):
+        faces = [face for box in boxes[:MAX_FACES] for face in _mesh_in_box(image, box)]
     return faces
 
 
-def _mesh_faces(image: NDArray[np.uint8], most: int) -> list[NDArray[np.float64]]:
-    from mediapipe.python.solutions.face_mesh import FaceMesh
+def find_small_faces(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+    """The same for faces of at least 64 pixels in a photo so large that they fill less than a tenth of it.
 
-    with FaceMesh(static_image_mode=True, max_num_faces=most, refine_landmarks=True) as mesh:
-        result: Any = mesh.process(np.ascontiguousarray(image))
-    size = np.array([image.shape[1], image.shape[0], image.shape[1]], dtype=np.float64)
-    return [
-        np.array([[point.x, point.y, point.z] for point in face.landmark]) * size
-        for face in result.multi_face_landmarks or []
-    ]
+    Overlapping parts are looked at, each time half as large, until one shows a face.
+    """
+    side = max(image.shape[:2])
+    while side > MIN_FACE_PX / SMALLEST_SHARE:
+        side = -(-side // 2)
+        corners = [(top, left) for top in _starts(image.shape[0], side) for left in _starts(image.shape[1], side)]
+        parts = [image[top : top + side, left : left + side] for top, left in corners]
+        boxes = [
+            box + [left, top, 0, 0]
+            for (top, left), found in zip(corners, face_boxes(parts), strict=True)
+            for box in found
+        ]
+        faces = [face for box in _distinct(boxes)[:MAX_FACES] for face in _mesh_in_box(image, box)]
+        if faces:
+            return faces
+    return []
 
 
-def _face_boxes(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
-    """(left, top, width, height) in pixels of every face, the surest first; also of small ones."""
-    from mediapipe.python.solutions.face_detection import FaceDetection as Detector
+def _starts(length: int, side: int) -> list[int]:
+    """Where parts of a side begin that overlap by at least half and cover a length."""
+    steps = max(0, -(-2 * (length - side) // side))
+    return sorted({round(k * (length - side) / steps) for k in range(steps + 1)}) if steps else [0]
 
-    with Detector(model_selection=1, min_detection_confidence=0.6) as detector:
-        result: Any = detector.process(np.ascontiguousarray(image))
-    found = sorted(result.detections or [], key=lambda detection: -detection.score[0])
-    boxes = (detection.location_data.relative_bounding_box for detection in found)
-    size = np.array(image.shape[1::-1] * 2, dtype=np.float64)
-    return [np.array([b.xmin, b.ymin, b.width, b.height]) * size for b in boxes]
+
+def _distinct(boxes: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """The largest of the boxes around each place."""
+    kept: list[NDArray[np.float64]] = []
+    for box in sorted(boxes, key=lambda box: -box[2]):
+        middle = box[:2] + box[2:] / 2
+        if all(np.abs(other[:2] + other[2:] / 2 - middle).max() > other[2] / 2 for other in kept):
+            kept.append(box)
+    return kept
 
 
 def _mesh_in_box(image: NDArray[np.uint8], box: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -105,19 +129,4 @@ def _mesh_in_box(image: NDArray[np.uint8], box: NDArray[np.float64]) -> list[NDA
     left, top = np.maximum(box[:2] - box[2:] / 2, 0).astype(int)
     right, bottom = np.minimum(box[:2] + 1.5 * box[2:], image.shape[1::-1]).astype(int)
     shift = np.array([left, top, 0], dtype=np.float64)
-    return [np.add(face, shift) for face in _mesh_faces(image[top:bottom, left:right], 1)]
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    # mediapipe's C++ core logs to file descriptor 2 whatever Python's streams are.
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    return [np.add(face, shift) for face in mesh_faces(image[top:bottom, left:right], 1)]

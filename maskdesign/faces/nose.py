@@ -35,7 +35,7 @@ TIP_REACH_MM, GUESS_MM, NOSE_MM = 20.0, 8.0, 45.0
 TIP_PITCH_DEG = 18.0
 """The foremost cap is sought along a line raised this much: calibrated on 50 heads of ICT-FaceKit, whose nose tip lies
 above the foremost point of the template's frame."""
-TIP_SOFTNESS_MM = 0.5
+TIP_SOFTNESS_MM = 2.0
 MAX_RESIDUAL_MM = 3.5
 
 

@@ -1,8 +1,8 @@
-"""A photo becomes a `FaceScan`: landmarks, pose taken out, millimeters, a head around the face, colors."""
+"""Photos become a `FaceScan`: landmarks, pose taken out, millimeters, a head around the face, colors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +32,18 @@ MIN_IRIS_PX = 15.0
 SIZE_RANGE = (0.9, 1.1)
 """Adult faces relative to the canonical size, two standard deviations; an iris measured beyond them is a squint."""
 DEPTH_FACTORS = np.linspace(0.8, 1.25, 10)
+HALF_WORTH_DEG = 15.0
+"""A photo turned this far counts half as much as a frontal one: depth that is guessed from the side is worse."""
 SYMMETRY = 0.5
 """How far depth is drawn towards its mirror image; 1 = symmetric."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo, (H, W, 3) uint8 sRGB, and the face found in it."""
+
+    image: NDArray[np.uint8]
+    detection: FaceDetection
 
 
 @dataclass(frozen=True)
@@ -77,16 +87,48 @@ def face_from_photo(
 
 def face_from_landmarks(image: NDArray[np.uint8], detection: FaceDetection, ipd_mm: float | None = None) -> PhotoFace:
     """The same from landmarks already found; see `face_from_photo`."""
+    return face_from_photos([Shot(image, detection)], ipd_mm)[0]
+
+
+def face_from_photos(shots: Sequence[Shot], ipd_mm: float | None = None) -> list[PhotoFace]:
+    """Make one head from several photos of one person.
+
+    The shape is the mean of what each photo shows, frontal and large faces counting most; the best photo gives the
+    colors, and the others what it does not show.
+
+    Args:
+        shots: at least one.
+        ipd_mm: distance between the pupils, where known.
+
+    Returns:
+        for each photo, in the order given, the same head and how that photo sees it.
+    """
     model = load_head_model()
-    pose, landmarks = frontalize(model, detection.landmarks_px)
-    factor, scale_source = _size_factor(detection.landmarks_px, landmarks, pose, ipd_mm)
-    landmarks_mm = (landmarks - landmarks[NOSE_TIP]) * factor
-    head = fit_head(model, landmarks_mm)
-    pose = Similarity(pose.scale * factor, pose.R, (pose.t - landmarks[NOSE_TIP]) * factor)
-    texture = paint_head(model, image, _photo_map(model, head, detection, pose))
-    scan = assemble_scan(model, head, texture, detection.source)
-    points = {name: detection.landmarks_px[index, :2] for name, index in LANDMARK_INDEX.items()}
-    return PhotoFace(scan, points, pose, pose.scale, scale_source)
+    upright = [frontalize(model, shot.detection.landmarks_px) for shot in shots]
+    weights = np.array([_worth(pose, shot) for (pose, _), shot in zip(upright, shots, strict=True)])
+    weights /= weights.sum()
+    landmarks = np.tensordot(weights, np.stack([points for _, points in upright]), 1)
+    factor, scale_source = _size_factor(shots, [pose for pose, _ in upright], weights, landmarks, ipd_mm)
+    head = fit_head(model, (landmarks - landmarks[NOSE_TIP]) * factor)
+    poses = [Similarity(p.scale * factor, p.R, (p.t - landmarks[NOSE_TIP]) * factor) for p, _ in upright]
+    maps = [_photo_map(model, head, shot.detection, pose) for shot, pose in zip(shots, poses, strict=True)]
+    best_first = np.argsort(-weights, kind="stable")
+    texture = paint_head(model, [shots[k].image for k in best_first], [maps[k] for k in best_first])
+    scan = assemble_scan(model, head, texture, shots[best_first[0]].detection.source)
+    return [
+        PhotoFace(scan, _named_pixels(shot.detection), pose, pose.scale, scale_source)
+        for shot, pose in zip(shots, poses, strict=True)
+    ]
+
+
+def _named_pixels(detection: FaceDetection) -> dict[str, NDArray[np.float64]]:
+    return {name: detection.landmarks_px[index, :2] for name, index in LANDMARK_INDEX.items()}
+
+
+def _worth(pose: Similarity, shot: Shot) -> float:
+    """What a photo counts for: half at `HALF_WORTH_DEG` of turn, and by the number of pixels in the face."""
+    turn = np.degrees(np.arccos(np.clip(pose.R[2, 2], -1, 1)))
+    return float(2 ** -((turn / HALF_WORTH_DEG) ** 2) * np.ptp(shot.detection.landmarks_px[:468, 0]) ** 2)
 
 
 def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Similarity, NDArray[np.float64]]:
@@ -117,16 +159,25 @@ def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Sim
 
 
 def _size_factor(
-    landmarks_px: NDArray[np.float64], upright: NDArray[np.float64], pose: Similarity, ipd_mm: float | None
+    shots: Sequence[Shot],
+    poses: Sequence[Similarity],
+    weights: NDArray[np.float64],
+    upright: NDArray[np.float64],
+    ipd_mm: float | None,
 ) -> tuple[float, str]:
     """What canonical millimeters must be multiplied by, and why."""
     if ipd_mm is not None:
         pupils = upright[[LEFT_IRIS[0], RIGHT_IRIS[0]], :2]
         return float(ipd_mm / np.linalg.norm(pupils[1] - pupils[0])), "interpupillary distance given"
-    iris_px = np.mean([iris_width_px(landmarks_px, pose, iris) for iris in (LEFT_IRIS, RIGHT_IRIS)])
-    if iris_px < MIN_IRIS_PX:
+    factors, counts = [], []
+    for shot, pose, weight in zip(shots, poses, weights, strict=True):
+        widths = [iris_width_px(shot.detection.landmarks_px, pose, iris) for iris in (LEFT_IRIS, RIGHT_IRIS)]
+        if np.mean(widths) >= MIN_IRIS_PX:
+            factors.append(IRIS_MM / (np.mean(widths) * pose.scale))
+            counts.append(weight)
+    if not factors:
         return 1.0, "canonical"
-    return float(np.clip(IRIS_MM / (iris_px * pose.scale), *SIZE_RANGE)), "iris"
+    return float(np.clip(np.average(factors, weights=counts), *SIZE_RANGE)), "iris"
 
 
 def iris_width_px(landmarks_px: NDArray[np.float64], pose: Similarity, iris: tuple[int, ...]) -> float:

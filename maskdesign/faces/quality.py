@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.errors import FaceError
-from maskdesign.faces.detect import FaceDetection, detect_face, find_faces
+from maskdesign.faces.detect import FaceDetection, check_size, faces_of_photo
 from maskdesign.faces.head_model import load_head_model
 from maskdesign.faces.photo import frontalize
 
@@ -95,11 +95,13 @@ def detect_main_face(image: NDArray[np.uint8], source: str) -> FaceDetection:
     Raises:
         FaceError: as `detect_face`, or several faces of similar size.
     """
-    widths = sorted((float(np.ptp(face[:468, 0])) for face in find_faces(image)), reverse=True)
-    if len(widths) < 2:
-        return detect_face(image, source)
-    if widths[0] < LEAD * widths[1]:
-        raise FaceError(f"{source}: {len(widths)} faces of similar size; crop the photo to one")
-    ordered = sorted(find_faces(image), key=lambda face: face[:468, 0].mean())
-    number = int(np.argmax([np.ptp(face[:468, 0]) for face in ordered])) + 1
-    return detect_face(image, source, number)
+    faces = faces_of_photo(image)
+    widths = [float(np.ptp(face[:468, 0])) for face in faces]
+    if not faces:
+        raise FaceError(f"{source}: no face found; give a sharp, frontal photo, cropped around the face")
+    others = np.sort(widths)[:-1]
+    if len(others) and max(widths) < LEAD * others[-1]:
+        raise FaceError(f"{source}: {len(faces)} faces of similar size; crop the photo to one")
+    main = faces[int(np.argmax(widths))]
+    check_size(main, source)
+    return FaceDetection(main, source)

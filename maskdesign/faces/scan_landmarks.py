@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation
 
 from maskdesign.errors import FaceError, ScanError
 from maskdesign.faces.detect import find_faces
-from maskdesign.faces.landmarks import LANDMARK_INDEX
+from maskdesign.faces.detector import has_detector
+from maskdesign.faces.landmarks import LANDMARK_INDEX, NOSE_TIP
 from maskdesign.faces.nose import find_nose, refine_tip
 from maskdesign.faces.scan import LANDMARKS
 from maskdesign.faces.scan_surface import Portrait, ScanSurface, moved_surface, portrait_of
@@ -32,6 +33,8 @@ TURNS_DEG = ((0.0, 0.0), (30.0, 0.0), (-30.0, 0.0), (0.0, -90.0), (0.0, 90.0), (
 SURE_MM, DOUBTFUL_MM = 4.6, 5.5
 """Distance from the template up to which a detection is taken at once, and beyond which it is none; of 50 heads of
 ICT-FaceKit none is further than 4.3, a face seen in the crown of a head is 5.7."""
+BOW_DEG = 12.0
+"""How far the head is bowed for a second look at its nose."""
 TRIM = 0.8
 REACH_MM, DEPTH_SLACK_MM = 5.0, 4.0
 """How far beside its pixel a landmark is looked for, and how much of a difference from the template's depth is free."""
@@ -75,12 +78,12 @@ def locate_face(surface: ScanSurface, source: str, known_unit: bool) -> Located:
 
 
 def detect_on_surface(surface: ScanSurface) -> Located | None:
-    """Landmarks by mediapipe on a portrait of the surface, put back onto it; None where it sees no face.
+    """Landmarks by mediapipe on a portrait of the surface, put back onto it; None without mediapipe, or where it sees none.
 
     The head is turned upright by what was found first and looked at once more.
     """
     tried = []
-    for yaw, pitch in TURNS_DEG:
+    for yaw, pitch in TURNS_DEG if has_detector() else ():
         points = _detect_turned(surface, Rotation.from_euler("yx", [yaw, pitch], degrees=True).as_matrix())
         if points is None:
             continue
@@ -94,9 +97,20 @@ def detect_on_surface(surface: ScanSurface) -> Located | None:
     points = points if again is None or _misfit(again) > DOUBTFUL_MM else again
     pose, residual = _fit_template(points)
     named = {name: points[index] for name, index in LANDMARK_INDEX.items()}
-    # Picture and shape err independently: their mean is nearer to the truth than either.
-    named["nose_tip"] = (named["nose_tip"] + refine_tip(surface.mesh, pose, named["nose_tip"])) / 2
+    named["nose_tip"] = _nose_tip(surface, pose, named["nose_tip"])
     return Located(named, pose, "detector", residual)
+
+
+def _nose_tip(surface: ScanSurface, pose: Similarity, seen_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A better nose tip than the detector's from straight ahead, which slips down a broad nose towards the lip.
+
+    From a little above the tip stands out of the face, and the shape errs in ways of its own: the mean is nearer to the
+    truth than any of them.
+    """
+    bowed = _detect_turned(surface, Rotation.from_euler("x", BOW_DEG, degrees=True).as_matrix() @ pose.R.T)
+    if bowed is not None and _misfit(bowed) < DOUBTFUL_MM:
+        seen_mm = (seen_mm + bowed[NOSE_TIP]) / 2
+    return (seen_mm + refine_tip(surface.mesh, pose, seen_mm)) / 2
 
 
 def _misfit(points: NDArray[np.float64]) -> float:
@@ -162,17 +176,21 @@ def register_landmarks(
     return dict(zip(LANDMARK_INDEX, nearest, strict=True)) | {"nose_tip": nose_tip_mm}
 
 
-def read_landmarks(path: Path) -> dict[str, NDArray[np.float64]]:
+def read_landmarks(path: Path, coordinates: int = 3) -> dict[str, NDArray[np.float64]]:
     """Read a user's landmarks: TOML or JSON, `NAME = [x, y, z]` in the unit and the frame of the scan's file.
+
+    Args:
+        path: the file.
+        coordinates: 3 on a scan, 2 in a photo: x, y in pixels from its upper left corner.
 
     Raises:
         InputError: no such file.
-        ScanError: neither TOML nor JSON, an unknown name, no three finite numbers, or too few points.
+        ScanError: neither TOML nor JSON, an unknown name, not that many finite numbers, or too few points.
     """
     check_readable(path)
     if path.stat().st_size > MAX_LANDMARKS_BYTES:
         raise ScanError(f"{path}: larger than {MAX_LANDMARKS_BYTES >> 20} MiB; these are no landmarks")
-    points = {name: _point(name, value, path) for name, value in _parse(path).items()}
+    points = {name: _point(name, value, coordinates, path) for name, value in _parse(path).items()}
     if len(points) < MIN_GIVEN or "nose_tip" not in points:
         raise ScanError(f"{path}: {len(points)} landmarks; give at least {MIN_GIVEN}, the nose_tip among them")
     return points
@@ -189,14 +207,15 @@ def _parse(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _point(name: str, value: Any, path: Path) -> NDArray[np.float64]:
+def _point(name: str, value: Any, coordinates: int, path: Path) -> NDArray[np.float64]:
     if name not in LANDMARKS:
         close = difflib.get_close_matches(name, LANDMARKS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(LANDMARKS)}"
         raise ScanError(f"{path}: unknown landmark {name}; {hint}")
-    numbers = isinstance(value, list) and len(value) == 3 and all(type(x) in (int, float) for x in value)
+    numbers = isinstance(value, list) and len(value) == coordinates and all(type(x) in (int, float) for x in value)
     if not numbers or not np.isfinite(np.array(value, dtype=np.float64)).all():
-        raise ScanError(f"{path}: {name} = {str(value)[:40]} is not three numbers; write {name} = [x, y, z]")
+        count, form = ("three", "[x, y, z]") if coordinates == 3 else ("two", "[x, y]")
+        raise ScanError(f"{path}: {name} = {str(value)[:40]} is not {count} numbers; write {name} = {form}")
     return np.array(value, dtype=np.float64)
 
 

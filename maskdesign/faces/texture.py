@@ -1,10 +1,11 @@
-"""Color of a head from one photo: what the photo shows well, continued smoothly over what it does not show.
+"""Color of a head from photos: what they show well, continued smoothly over what they do not show.
 
 Convention: colors are float, sRGB-encoded, [0, 255]; the texture is square with the layout of the head model's uv.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +25,8 @@ FACING_FROM, FACING_TO = 0.3, 0.5
 """Cosine of the angle between surface and camera below which the photo is not used, and above which it is fully."""
 SKIN_CHROMA, HAIR_DISTANCE = 11.0, 30.0
 """CIELAB distances up to which a color passes as skin (chroma only) and as hair."""
+GAIN_RANGE = (0.5, 2.0)
+"""Within which another photo's skin is toned like the first one's."""
 MIN_SKIN_LIGHTNESS = 0.5
 """Of the face's own median; darker is hair."""
 
@@ -41,33 +44,63 @@ class PhotoMap:
     facing: NDArray[np.float64]
 
 
-def paint_head(model: HeadModel, photo: NDArray[np.uint8], mapping: PhotoMap) -> NDArray[np.uint8]:
-    """The texture of a head: the photo on the face, skin and hair colors elsewhere.
+@dataclass(frozen=True)
+class _Layer:
+    """What one photo gives to the texture: (N, N, 3) colors, their (N, N) weight, and its colors of skin and hair."""
+
+    colors: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    skin: NDArray
+    hair: NDArray
+
+
+def paint_head(
+    model: HeadModel, photos: Sequence[NDArray[np.uint8]], mappings: Sequence[PhotoMap]
+) -> NDArray[np.uint8]:
+    """The texture of a head: the photos on the face, skin and hair colors elsewhere.
 
     Args:
         model: gives the texture's layout.
-        photo: (H, W, 3) uint8.
-        mapping: for each vertex of the model's subdivision.
+        photos: (H, W, 3) uint8 each, the best first; later ones show only what the earlier do not, toned like the first.
+        mappings: for each photo, for each vertex of the model's subdivision.
 
     Returns:
         (1024, 1024, 3) uint8.
     """
+    layers = [_layer(model, photo, mapping) for photo, mapping in zip(photos, mappings, strict=True)]
+    colors, weight = layers[0].colors, layers[0].weight
+    for layer in layers[1:]:
+        added = (1 - weight) * layer.weight
+        gain = np.clip(layers[0].skin / np.maximum(layer.skin, 1), *GAIN_RANGE)
+        share = (added / np.maximum(weight + added, 1e-6))[..., None]
+        colors, weight = colors + share * (layer.colors * gain - colors), weight + added
+    return _completed(model, colors, np.asarray(weight, np.float32), layers[0].skin, layers[0].hair)
+
+
+def _layer(model: HeadModel, photo: NDArray[np.uint8], mapping: PhotoMap) -> _Layer:
     import cv2
 
-    values = np.column_stack([mapping.vertex_px, mapping.facing, model.scalp, model.side])
-    maps = _interpolate(values)
+    maps = _interpolate(np.column_stack([mapping.vertex_px, mapping.facing, model.side]))
     colors = _sample_photo(photo, maps[..., :2], _texels_per_photo_px(model, mapping))
     oval = model.uv[list(FACE_OVAL)] * SIZE_PX
-    depth_px = _depth_inside(oval)
-    weight = _smoothstep(depth_px / RIM_PX) * _smoothstep((maps[..., 2] - FACING_FROM) / (FACING_TO - FACING_FROM))
+    inside = _smoothstep(_depth_inside(oval) / RIM_PX)
+    weight = inside * _smoothstep((maps[..., 2] - FACING_FROM) / (FACING_TO - FACING_FROM))
     skin = _skin_color(colors, weight > 0.99, oval)
     hair = _hair_color(photo, mapping, skin)
-    weight = weight * _plausible(colors, skin, hair, maps[..., 4])
+    weight = weight * _plausible(colors, skin, hair, maps[..., 3])
     weight = np.asarray(cv2.GaussianBlur(weight, (0, 0), 3) * np.minimum(weight * 4, 1), np.float32)
+    return _Layer(colors, weight, skin, hair)
+
+
+def _completed(
+    model: HeadModel, colors: NDArray[np.float32], weight: NDArray[np.float32], skin: NDArray, hair: NDArray
+) -> NDArray[np.uint8]:
+    scalp = _interpolate(model.scalp[:, None])
+    depth_px = _depth_inside(model.uv[list(FACE_OVAL)] * SIZE_PX)
     filled = pull_push(colors, weight)
     far = _smoothstep((-depth_px - 10) / 110)[..., None]
     around = filled + far * (skin - filled)
-    around += maps[..., 3:4] * (hair - around)
+    around += scalp * (hair - around)
     picture = around + weight[..., None] * (colors - around)
     _paint_extras(model, picture, skin)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

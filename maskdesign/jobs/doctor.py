@@ -41,7 +41,7 @@ def examine(models_dir: Path | None) -> list[Finding]:
     return [
         Finding("maskdesign", True, True, f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
         _try("torch", True, _torch),
-        _try("face detector (mediapipe)", True, lambda: _import_version("mediapipe")),
+        _try("face detector (mediapipe)", True, _detector),
         _try("OpenCV", True, lambda: _import_version("cv2", "opencv-contrib-python")),
         _try("numba", True, lambda: _import_version("numba")),
         _try("recognizers", True, lambda: _recognizers(models_dir)),
@@ -62,6 +62,13 @@ def _try(name: str, required: bool, check: Callable[[], str]) -> Finding:
 def _import_version(module: str, package: str | None = None) -> str:
     importlib.import_module(module)
     return metadata.version(package or module)
+
+
+def _detector() -> str:
+    from maskdesign.faces.detector import describe_detector
+
+    importlib.import_module("mediapipe")
+    return describe_detector()
 
 
 def _torch() -> str:

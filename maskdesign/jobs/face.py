@@ -1,8 +1,8 @@
-"""Any face that a user has -> `face.npz` or `face.glb`: scans, photos, models, folders of photos, populations."""
+"""Any face that a user has -> `face.npz` or `face.glb`: scans, photos, models, populations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskdesign.errors import FaceError, UsageError
+from maskdesign.errors import UsageError
 from maskdesign.evaluation.contact_sheet import contact_sheet
 from maskdesign.faces.formats.ict import is_ict, read_ict
 from maskdesign.faces.from_scan import face_from_scan
-from maskdesign.faces.photo import face_from_landmarks
 from maskdesign.faces.population import check_population, random_head, random_ict_head
-from maskdesign.faces.quality import admit, detect_main_face, measure_quality
 from maskdesign.faces.read import is_scan, read_scan
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.faces.scan_landmarks import read_landmarks
-from maskdesign.files import read_image, write_bytes, write_image
+from maskdesign.files import write_bytes, write_image
 from maskdesign.geometry.mesh import vertex_normals
+from maskdesign.jobs.face_photo import head_from_photo, head_from_photos, list_photos
 from maskdesign.progress import Progress
+from maskdesign.render.photo_view import PhotoView, save_photo_views
 
 OUT_ENDINGS = (".npz", ".glb")
 
@@ -33,7 +33,7 @@ class FaceRequest:
 
     Attributes:
         texture: picture of a scan; what the scan names else.
-        landmarks: TOML or JSON of landmarks on a scan, which win over what is found.
+        landmarks: TOML or JSON of landmarks on a scan or in a photo, which win over what is found.
         ipd_mm: distance between the pupils; it wins over any guess of size.
         seed: of random heads.
     """
@@ -44,11 +44,11 @@ class FaceRequest:
     seed: int = 1
 
 
-def make_face(source: Path, out: Path, request: FaceRequest, show: bool) -> dict[str, Any]:
-    """Read one face and write it.
+def make_face(sources: Sequence[Path], out: Path, request: FaceRequest, show: bool) -> dict[str, Any]:
+    """Read one face and write it; of photos also how each sees the head, as NAME_photo.json.
 
     Args:
-        source: a scan, a photo, an ICT model or a `face.npz`.
+        sources: one scan, photo, ICT model or `face.npz`; or photos of one person, or folders of such photos.
         out: `.npz` or `.glb`.
         request: how it is read.
         show: also write a contact sheet beside it.
@@ -57,13 +57,16 @@ def make_face(source: Path, out: Path, request: FaceRequest, show: bool) -> dict
         what was made and found, ready for JSON.
 
     Raises:
-        UsageError: `out` has another ending.
-        InputError: whatever is wrong with the source.
+        UsageError: `out` has another ending, or several sources that are no photos.
+        InputError: whatever is wrong with a source.
     """
     if out.suffix.lower() not in OUT_ENDINGS:
         raise UsageError(f"--out {out}: name a file that ends in {' or '.join(OUT_ENDINGS)}")
-    face, facts = read_face(source, request)
+    face, facts, views = _read_any(sources, request)
     write_face(face, out)
+    if views:
+        facts["photo_view"] = str(out.with_name(f"{out.stem}_photo.json"))
+        save_photo_views(views, Path(facts["photo_view"]))
     if show:
         facts["sheet"] = str(write_contact_sheet(face, out))
     points = face.points_mm(("eye_outer_left", "eye_outer_right", "nasion", "chin"))
@@ -77,35 +80,29 @@ def make_face(source: Path, out: Path, request: FaceRequest, show: bool) -> dict
     }
 
 
-def read_face(source: Path, request: FaceRequest) -> tuple[FaceScan, dict[str, Any]]:
-    """A face from any kind of file, and what was found out about it."""
+def _read_any(sources: Sequence[Path], request: FaceRequest) -> tuple[FaceScan, dict[str, Any], list[PhotoView]]:
+    first = sources[0]
+    if len(sources) == 1 and (is_scan(first) or first.suffix.lower() == ".npz"):
+        return *_read_file(first, request), []
+    if request.texture is not None:
+        raise UsageError(f"{first}: --texture belongs to scans, and this is a photo")
+    if len(sources) == 1 and not first.is_dir():
+        head = head_from_photo(first, request.ipd_mm, request.landmarks)
+    elif request.landmarks is not None:
+        raise UsageError(f"{first}: --landmarks belongs to one scan or one photo, and there are several")
+    else:
+        head = head_from_photos(list_photos(sources), request.ipd_mm)
+    return head.face, head.facts, list(head.views)
+
+
+def _read_file(source: Path, request: FaceRequest) -> tuple[FaceScan, dict[str, Any]]:
     if is_scan(source):
         landmarks = None if request.landmarks is None else read_landmarks(request.landmarks)
         face, report = face_from_scan(read_scan(source, request.texture), landmarks, request.ipd_mm)
         return face, {"kind": "scan", **asdict(report)}
-    if source.suffix.lower() == ".npz":
-        if is_ict(source):
-            return random_ict_head(read_ict(source), request.seed, 0), {"kind": "model", "seed": request.seed}
-        return load_face(source), {"kind": "face"}
-    if request.landmarks is not None or request.texture is not None:
-        raise UsageError(f"{source}: --landmarks and --texture belong to scans, and this is a photo")
-    return read_photo_face(source, request.ipd_mm)
-
-
-def read_photo_face(source: Path, ipd_mm: float | None) -> tuple[FaceScan, dict[str, Any]]:
-    """A head from one photo that passes the quality gate.
-
-    Raises:
-        ImageError, FaceError: the photo cannot be read, or the gate says why it is not good enough.
-    """
-    if ipd_mm is not None and not 40 <= ipd_mm <= 90:
-        raise FaceError(f"{source}: an interpupillary distance of {ipd_mm:g} mm is no adult's; give 40 to 90 mm")
-    image = read_image(source)
-    detection = detect_main_face(image, str(source))
-    quality = measure_quality(image, detection)
-    admit(quality, str(source))
-    found = face_from_landmarks(image, detection, ipd_mm)
-    return found.scan, {"kind": "photo", "unit": found.scale_source, **asdict(quality)}
+    if is_ict(source):
+        return random_ict_head(read_ict(source), request.seed, 0), {"kind": "model", "seed": request.seed}
+    return load_face(source), {"kind": "face"}
 
 
 def make_population(

@@ -11,11 +11,11 @@ from typing import Any
 from maskdesign.errors import InputError, MaskdesignError, OutputError
 from maskdesign.faces.scan import save_face
 from maskdesign.files import sweep_partial_files, write_json
-from maskdesign.jobs.face import read_photo_face
+from maskdesign.jobs.face_photo import PHOTO_ENDINGS, head_from_photo, photos_in
 from maskdesign.jobs.pool import in_processes
 from maskdesign.progress import Progress
+from maskdesign.render.photo_view import save_photo_views
 
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".webp", ".tif", ".tiff", ".bmp")
 TABLE = "outcomes.json"
 SAVE_EVERY = 50
 
@@ -44,7 +44,7 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
 
     Args:
         folder: photos, as PERSON/PERSON_0001.jpg or any other way.
-        out: folder for the heads, under the photos' names, and the table `outcomes.json`.
+        out: folder for the heads and their photo views, under the photos' names, and the table `outcomes.json`.
         ipd_mm: distance between the pupils of everyone; as measured where None.
 
     Returns:
@@ -53,7 +53,7 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
     Raises:
         InputError: there is no photo, or the table is damaged.
     """
-    photos = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
+    photos = [path.relative_to(folder) for path in photos_in(folder)]
     if not photos:
         raise InputError(f"{folder}: holds no photos; they end in {', '.join(PHOTO_ENDINGS)}")
     sweep_partial_files(out)
@@ -74,13 +74,14 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
 def _make_one(folder: Path, out: Path, photo: Path, ipd_mm: float | None) -> Outcome:
     target = photo.with_suffix(".npz")
     try:
-        face, facts = read_photo_face(folder / photo, ipd_mm)
-        save_face(face, out / target)
+        head = head_from_photo(folder / photo, ipd_mm)
+        save_photo_views(list(head.views), out / photo.with_name(f"{photo.stem}_photo.json"))
+        save_face(head.face, out / target)
     except OutputError:
         raise
     except MaskdesignError as error:
         return Outcome(str(photo), None, str(error).removeprefix(f"{folder / photo}: "))
-    return Outcome(str(photo), str(target), "", facts["yaw_deg"], facts["face_px"], facts["sharpness"])
+    return Outcome(str(photo), str(target), "", *(head.facts[name] for name in ("yaw_deg", "face_px", "sharpness")))
 
 
 def _kind(reason: str) -> str:
