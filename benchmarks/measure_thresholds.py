@@ -41,13 +41,13 @@ class Faces:
     points_px: list[dict[str, NDArray[np.float64]]]
 
 
-def read_pairs(path: Path, folds: int) -> tuple[list[Photo], list[tuple[Photo, Photo]]]:
-    """The photos of the first folds, sorted, and their genuine pairs."""
+def read_pairs(path: Path, folds: int, first: int = 1) -> tuple[list[Photo], list[tuple[Photo, Photo]]]:
+    """The photos of some folds, counted from 1, sorted, and their genuine pairs."""
     check_readable(path)
     header, *lines = path.read_text().splitlines()
     pairs_per_fold = int(header.split()[1])
     genuine, photos = [], set()
-    for line in lines[: 2 * pairs_per_fold * folds]:
+    for line in lines[2 * pairs_per_fold * (first - 1) :][: 2 * pairs_per_fold * folds]:
         cells = line.split("\t")
         first = (cells[0], int(cells[1]))
         second = (cells[0], int(cells[2])) if len(cells) == 3 else (cells[2], int(cells[3]))

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-import torch
 import trimesh
+from dlib_chips import dlib_distance
 from head_checks import crossing_triangles, sharpest_bend_deg, welded
+from portraits import picture_of
 
 from maskdesign.errors import FaceError
 from maskdesign.faces.detect import detect_face
@@ -20,13 +21,6 @@ from maskdesign.faces.photo import PhotoFace, face_from_photo, frontalize
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.files import read_image
 from maskdesign.geometry.align import apply_similarity
-from maskdesign.mask.pattern import MaskPattern
-from maskdesign.render.camera import orbit_camera
-from maskdesign.render.light import Light
-from maskdesign.render.renderer import render_views
-from maskdesign.render.scene import build_scene
-from maskdesign.render.sensor import CameraResponse
-from maskdesign.render.view import View
 
 
 @pytest.fixture(scope="module")
@@ -194,30 +188,13 @@ def test_a_face_takes_at_most_four_seconds(photo):
     assert time.process_time() - begin < 4
 
 
-def frontal_picture(scan: FaceScan, yaw_deg: float = 0) -> np.ndarray:
-    camera = orbit_camera(yaw_deg, 0, 0, 700, 800, 320, 320)
-    light = Light((0.85,) * 3, (0.25,) * 3, (0, 0.4, 1))
-    view = View(camera, light, CameraResponse(0.5, 0.0, 1.0, (1.0, 1.0, 1.0), 1.0), 0, (0.2,) * 3, 0)
-    pixels = render_views([build_scene(scan, None, MaskPattern())], [view], torch.zeros(3, 4, 4))
-    return np.ascontiguousarray((pixels[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
-
-
-def dlib_distance(first: np.ndarray, second: np.ndarray) -> float:
-    from dlib_chips import dlib_oracle, find_chips
-
-    descriptors = [
-        np.array(dlib_oracle().compute_face_descriptor(next(find_chips(picture)).pixels)) for picture in (first, second)
-    ]
-    return float(np.linalg.norm(descriptors[0] - descriptors[1]))
-
-
 @pytest.mark.parametrize("yaw_deg", [-30, 0, 30])
 def test_dlib_matches_the_head_with_the_photo(photo, astronaut, yaw_deg):
     # dlib calls two photos the same person below 0.6.
-    assert dlib_distance(frontal_picture(astronaut.scan, yaw_deg), photo) < (0.4 if yaw_deg == 0 else 0.55)
+    assert dlib_distance(picture_of(astronaut.scan, yaw_deg), photo) < (0.4 if yaw_deg == 0 else 0.55)
 
 
 @pytest.mark.parametrize("name", ["biden", "obama", "obama2"])
 def test_dlib_matches_portraits(shared, name):
     portrait = read_image(shared / f"photos/portraits/{name}.jpg")
-    assert dlib_distance(frontal_picture(face_from_photo(portrait, name).scan), portrait) < 0.4
+    assert dlib_distance(picture_of(face_from_photo(portrait, name).scan), portrait) < 0.4

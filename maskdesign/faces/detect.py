@@ -97,11 +97,8 @@ def find_small_faces(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
         side = -(-side // 2)
         corners = [(top, left) for top in _starts(image.shape[0], side) for left in _starts(image.shape[1], side)]
         parts = [image[top : top + side, left : left + side] for top, left in corners]
-        boxes = [
-            box + [left, top, 0, 0]
-            for (top, left), found in zip(corners, face_boxes(parts), strict=True)
-            for box in found
-        ]
+        found = zip(corners, face_boxes(parts), strict=True)
+        boxes = [np.add(box, [left, top, 0, 0]) for (top, left), inside in found for box in inside]
         faces = [face for box in _distinct(boxes)[:MAX_FACES] for face in _mesh_in_box(image, box)]
         if faces:
             return faces

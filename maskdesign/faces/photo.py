@@ -20,7 +20,7 @@ from maskdesign.faces.head_model import (
     reach_share,
     with_eye_middles,
 )
-from maskdesign.faces.landmarks import LANDMARK_INDEX, LEFT_IRIS, NOSE_TIP, RIGHT_IRIS
+from maskdesign.faces.landmarks import LANDMARK_INDEX, LEFT_IRIS, LOWER_LIP, NOSE_TIP, RIGHT_IRIS, UPPER_LIP
 from maskdesign.faces.scan import FaceScan
 from maskdesign.faces.texture import PhotoMap, ear_uv, paint_head
 from maskdesign.geometry.align import Similarity, apply_similarity, fit_similarity
@@ -34,6 +34,8 @@ SIZE_RANGE = (0.9, 1.1)
 DEPTH_FACTORS = np.linspace(0.8, 1.25, 10)
 HALF_WORTH_DEG = 15.0
 """A photo turned this far counts half as much as a frontal one: depth that is guessed from the side is worse."""
+HALF_WORTH_OPENING = 0.2
+"""The same for an open mouth, its height over its width between the lips."""
 SYMMETRY = 0.5
 """How far depth is drawn towards its mirror image; 1 = symmetric."""
 
@@ -126,9 +128,13 @@ def _named_pixels(detection: FaceDetection) -> dict[str, NDArray[np.float64]]:
 
 
 def _worth(pose: Similarity, shot: Shot) -> float:
-    """What a photo counts for: half at `HALF_WORTH_DEG` of turn, and by the number of pixels in the face."""
-    turn = np.degrees(np.arccos(np.clip(pose.R[2, 2], -1, 1)))
-    return float(2 ** -((turn / HALF_WORTH_DEG) ** 2) * np.ptp(shot.detection.landmarks_px[:468, 0]) ** 2)
+    """What a photo counts for: most where the face is frontal, large, and its mouth shut as under a mask."""
+    landmarks = shot.detection.landmarks_px
+    turn_deg = np.degrees(np.arccos(np.clip(pose.R[2, 2], -1, 1)))
+    ends = landmarks[[UPPER_LIP[5], LOWER_LIP[5], UPPER_LIP[0], UPPER_LIP[-1]], :2]
+    opening = np.linalg.norm(ends[0] - ends[1]) / max(np.linalg.norm(ends[2] - ends[3]), 1e-6)
+    halvings = (turn_deg / HALF_WORTH_DEG) ** 2 + (opening / HALF_WORTH_OPENING) ** 2
+    return float(2**-halvings * np.ptp(landmarks[:468, 0]) ** 2)
 
 
 def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Similarity, NDArray[np.float64]]:

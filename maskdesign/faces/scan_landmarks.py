@@ -78,7 +78,7 @@ def locate_face(surface: ScanSurface, source: str, known_unit: bool) -> Located:
 
 
 def detect_on_surface(surface: ScanSurface) -> Located | None:
-    """Landmarks by mediapipe on a portrait of the surface, put back onto it; None without mediapipe, or where it sees none.
+    """Landmarks by mediapipe on a portrait of the surface, put back onto it; None where it sees none, or is absent.
 
     The head is turned upright by what was found first and looked at once more.
     """

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskdesign.faces.head_model import CAP_UV, EAR_PATCH, HeadModel, cap_rows, load_head_model
+from maskdesign.faces.head_model import CAP_UV, EAR_PATCH, HeadModel
 from maskdesign.faces.landmarks import FACE_OVAL
+from maskdesign.faces.texture_space import SIZE_PX, depth_inside, interpolate, pull_push
 
-SIZE_PX = 1024
 NEUTRAL_HAIR = (62.0, 50.0, 43.0)
 HAIR_BANDS = ((-0.05, 0.0), (0.0, 0.06), (0.06, 0.13), (0.13, 0.2))
 """Above the top of the forehead, in heights of the face; the first finds bangs."""
@@ -61,7 +60,7 @@ def paint_head(
 
     Args:
         model: gives the texture's layout.
-        photos: (H, W, 3) uint8 each, the best first; later ones show only what the earlier do not, toned like the first.
+        photos: (H, W, 3) uint8, the best first; later ones show only what earlier ones do not, toned like the first.
         mappings: for each photo, for each vertex of the model's subdivision.
 
     Returns:
@@ -80,10 +79,10 @@ def paint_head(
 def _layer(model: HeadModel, photo: NDArray[np.uint8], mapping: PhotoMap) -> _Layer:
     import cv2
 
-    maps = _interpolate(np.column_stack([mapping.vertex_px, mapping.facing, model.side]))
+    maps = interpolate(np.column_stack([mapping.vertex_px, mapping.facing, model.side]))
     colors = _sample_photo(photo, maps[..., :2], _texels_per_photo_px(model, mapping))
     oval = model.uv[list(FACE_OVAL)] * SIZE_PX
-    inside = _smoothstep(_depth_inside(oval) / RIM_PX)
+    inside = _smoothstep(depth_inside(oval) / RIM_PX)
     weight = inside * _smoothstep((maps[..., 2] - FACING_FROM) / (FACING_TO - FACING_FROM))
     skin = _skin_color(colors, weight > 0.99, oval)
     hair = _hair_color(photo, mapping, skin)
@@ -95,8 +94,8 @@ def _layer(model: HeadModel, photo: NDArray[np.uint8], mapping: PhotoMap) -> _La
 def _completed(
     model: HeadModel, colors: NDArray[np.float32], weight: NDArray[np.float32], skin: NDArray, hair: NDArray
 ) -> NDArray[np.uint8]:
-    scalp = _interpolate(model.scalp[:, None])
-    depth_px = _depth_inside(model.uv[list(FACE_OVAL)] * SIZE_PX)
+    scalp = interpolate(model.scalp[:, None])
+    depth_px = depth_inside(model.uv[list(FACE_OVAL)] * SIZE_PX)
     filled = pull_push(colors, weight)
     far = _smoothstep((-depth_px - 10) / 110)[..., None]
     around = filled + far * (skin - filled)
@@ -106,65 +105,9 @@ def _completed(
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def pull_push(colors: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill a picture smoothly from where it is known.
-
-    Gortler et al. 1996, "The Lumigraph", section 3.6: average what is known down a pyramid, then fill gaps from the
-    coarser level up.
-
-    Args:
-        colors: (N, N, c), N a power of two.
-        weight: (N, N) in [0, 1], 0 where unknown.
-
-    Returns:
-        (N, N, c): `colors` where the weight is 1, a smooth continuation where it is 0.
-    """
-    import cv2
-
-    if len(colors) == 1:
-        return colors
-    half = tuple(length // 2 for length in weight.shape)
-    total = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
-    mixed = cv2.resize(colors * weight[..., None], half, interpolation=cv2.INTER_AREA).reshape(*half, -1)
-    coarse = pull_push(mixed / np.maximum(total, 1e-6)[..., None], np.minimum(4 * total, 1))
-    finer = cv2.resize(coarse, weight.shape, interpolation=cv2.INTER_CUBIC).reshape(colors.shape)
-    return finer + weight[..., None] * (colors - finer)
-
-
 def _smoothstep(t: NDArray) -> NDArray:
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
-
-
-@lru_cache(maxsize=1)
-def _texels() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """For each texel the vertices of its triangle (SIZE, SIZE, 3) and their weights; weights 0 outside of the head."""
-    from matplotlib.tri import Triangulation
-
-    model = load_head_model()
-    triangles = model.refined[~cap_rows(model)]
-    steps = (np.arange(SIZE_PX) + 0.5) / SIZE_PX
-    at = np.stack(np.meshgrid(steps, steps), axis=-1)
-    finder = Triangulation(model.uv[:, 0], model.uv[:, 1], triangles).get_trifinder()
-    found = np.asarray(finder(at[..., 0], at[..., 1]), dtype=np.int64)
-    corners = triangles[found]
-    a, b, c = (model.uv[corners[..., k]] for k in range(3))
-    second, third = _cross(at - a, c - a) / _cross(b - a, c - a), _cross(b - a, at - a) / _cross(b - a, c - a)
-    weights = np.stack([1 - second - third, second, third], axis=-1) * (found >= 0)[..., None]
-    return corners, weights.astype(np.float32)
-
-
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-
-
-def _interpolate(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(SIZE, SIZE, c): values at the vertices, linear between them over the texture, 0 outside of the head."""
-    corners, weights = _texels()
-    columns = [
-        sum(weights[..., k] * column[corners[..., k]] for k in range(3)) for column in values.T.astype(np.float32)
-    ]
-    return np.stack(columns, axis=-1)
 
 
 def _texels_per_photo_px(model: HeadModel, mapping: PhotoMap) -> float:
@@ -184,15 +127,6 @@ def _sample_photo(photo: NDArray[np.uint8], at_px: NDArray[np.float32], enlargem
     how = cv2.INTER_CUBIC if enlargement > 1 else cv2.INTER_LINEAR
     sampled = cv2.remap(photo, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
     return sampled.astype(np.float32)
-
-
-def _depth_inside(oval_px: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(SIZE, SIZE) distance to the oval in texels, negative outside."""
-    import cv2
-
-    inside = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
-    cv2.fillPoly(inside, [np.rint(oval_px).astype(np.int32)], (1,))
-    return cv2.distanceTransform(inside, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
 
 
 def _skin_color(

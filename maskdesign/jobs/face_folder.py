@@ -67,7 +67,7 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
         progress.advance(len(outcomes), len(photos), outcome.reason[-60:])
     _write_table(out / TABLE, outcomes)
     made = sum(outcome.face is not None for outcome in outcomes.values())
-    reasons = Counter(_kind(outcome.reason) for outcome in outcomes.values() if outcome.face is None)
+    reasons = Counter(reason_kind(outcome.reason) for outcome in outcomes.values() if outcome.face is None)
     return {"photos": len(photos), "made": made, "refused": dict(reasons.most_common()), "table": str(out / TABLE)}
 
 
@@ -84,7 +84,7 @@ def _make_one(folder: Path, out: Path, photo: Path, ipd_mm: float | None) -> Out
     return Outcome(str(photo), str(target), "", *(head.facts[name] for name in ("yaw_deg", "face_px", "sharpness")))
 
 
-def _kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """A reason without its figures, for counting."""
     words = reason.split(";")[0].split(",")[0].split("(")[0].split()
     return " ".join("N" if word[0].isdigit() else word for word in words)
