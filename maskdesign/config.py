@@ -126,7 +126,12 @@ def _parse_value(text: str) -> Any:
 
 def to_toml(config: Any) -> str:
     """Every value of a nested dataclass as TOML, defaults included; None is left out."""
-    return "\n".join(_toml_lines(dataclasses.asdict(config), "")) + "\n"
+    return mapping_to_toml(dataclasses.asdict(config))
+
+
+def mapping_to_toml(values: Mapping[str, Any]) -> str:
+    """A nested mapping as TOML, plain values before tables; None is left out."""
+    return "\n".join(_toml_lines(values, "")) + "\n"
 
 
 def _toml_lines(values: Mapping[str, Any], table: str) -> list[str]:

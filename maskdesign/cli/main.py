@@ -22,7 +22,7 @@ VERBS = {
     "compare": "run the photo experiments of the literature on your own photos, with controls",
     "protect": "hide the faces in a photo or a folder of photos from recognizers, with keys to undo it",
     "restore": "give a protected photo its original pixels back, bit for bit",
-    "models": "list the recognizers at hand",
+    "models": "list, add, verify, calibrate or pull recognizers",
     "doctor": "check this installation and say what is missing",
 }
 

@@ -72,6 +72,20 @@ def five_points(landmarks_px: NDArray[np.float64]) -> NDArray[np.float64]:
     return named_points(named, FIVE_POINTS)
 
 
+def middle_face(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]] | None:
+    """Named landmarks of the face nearest to the middle of a photo.
+
+    Returns:
+        landmark name -> (2,) pixels; None where no face is found.
+    """
+    faces = find_faces(image)
+    if not faces:
+        return None
+    middle = np.array(image.shape[1::-1]) / 2
+    nearest = min(faces, key=lambda face: float(np.linalg.norm(face[:468, :2].mean(axis=0) - middle)))
+    return {name: nearest[index, :2] for name, index in LANDMARK_INDEX.items()}
+
+
 def detect_with_haar(image: NDArray[np.uint8]) -> Detections:
     """OpenCV's cascades of Haar features (Viola and Jones 2001), two for frontal faces and one for profiles.
 

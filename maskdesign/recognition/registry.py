@@ -19,6 +19,7 @@ from maskdesign.recognition.spec import RecognizerSpec, load_spec
 
 MODELS_VARIABLE = "MASKDESIGN_MODELS"
 READY = "ready"
+UNCALIBRATED = "has no thresholds yet; run `maskdesign models calibrate` with pairs of photos, or take its .toml away"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ def load_recognizers(models_dir: Path | None) -> list[Recognizer]:
             or none. An empty folder leaves dlib's alone.
 
     Raises:
-        RecognizerError: no such folder, two recognizers of one name, or a damaged, unknown or misdescribed file.
+        RecognizerError: no such folder, two recognizers of one name, a damaged, unknown or misdescribed file, or one
+            that is not calibrated.
     """
     recognizers = [load_dlib_recognizer()]
-    recognizers += sorted(map(load_onnx_recognizer, _described_models(models_dir)), key=lambda entry: entry.spec.name)
+    recognizers += sorted(map(load_onnx_recognizer, described_models(models_dir)), key=lambda entry: entry.spec.name)
     _check_names(recognizers)
+    for recognizer in recognizers:
+        if not recognizer.spec.is_calibrated:
+            raise RecognizerError(f"{recognizer.origin}: {UNCALIBRATED}")
     return recognizers
 
 
@@ -105,7 +110,8 @@ def _models(models_dir: Path | None) -> list[Path]:
     return sorted(folder.glob("*.onnx"))
 
 
-def _described_models(models_dir: Path | None) -> Iterator[Path]:
+def described_models(models_dir: Path | None) -> Iterator[Path]:
+    """The .onnx files of a folder (as in `load_recognizers`) that have a .toml beside them."""
     return (path for path in _models(models_dir) if path.with_suffix(".toml").is_file())
 
 
@@ -167,7 +173,8 @@ def _onnx_row(path: Path) -> RecognizerRow:
             check_digest(path, data, spec.sha256, "get it again, or correct the sha256 in its .toml")
     except MaskdesignError as error:
         return RecognizerRow(path.stem, 0, "", {}, "", "", str(path), str(error))
-    return _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), READY)
+    status = READY if spec.is_calibrated else UNCALIBRATED
+    return _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), status)
 
 
 def _row(spec: RecognizerSpec, path: str, status: str) -> RecognizerRow:

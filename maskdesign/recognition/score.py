@@ -21,6 +21,8 @@ def scores(spec: RecognizerSpec, probes: Tensor, enrolment: Tensor) -> Tensor:
         (B,), higher = more alike; in [-1, 1] for "cosine", at most 0 for "l2". Differentiable; the gradient of
         the distance is taken as 0 where both embeddings are equal.
     """
+    if spec.pair_score is not None:
+        return spec.pair_score(probes, enrolment.expand_as(probes))
     return _METRICS[spec.metric](probes, enrolment)
 
 
@@ -38,7 +40,7 @@ def margins(spec: RecognizerSpec, scores: Tensor, fmr: str = "1e-3") -> Tensor:
         ConfigError: no threshold is known for this rate.
     """
     if fmr not in spec.thresholds:
-        known = ", ".join(spec.thresholds)
+        known = ", ".join(spec.thresholds) or "no rate yet: run `maskdesign models calibrate`"
         raise ConfigError(f"fmr = {fmr!r}: {spec.name} has thresholds for {known}; take one of these")
     return (scores - spec.thresholds[fmr]) / (spec.genuine_mean - spec.impostor_mean)
 

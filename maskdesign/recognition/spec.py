@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from maskdesign.config import mapping_to_toml
 from maskdesign.errors import RecognizerError
 from maskdesign.faces.scan import LANDMARKS
-from maskdesign.files import check_readable
+from maskdesign.files import check_readable, write_text
 
 POINT_NAMES = (*LANDMARKS, "eye_left", "eye_right")
 FIVE_POINTS = ("eye_left", "eye_right", "nose_tip", "mouth_left", "mouth_right")
@@ -39,8 +42,11 @@ class RecognizerSpec:
         metric: "cosine" or "l2".
         points: names of the n landmarks that align a crop.
         template_px: n places of these landmarks in the crop.
-        thresholds: FMR as text ("1e-2", "1e-3") -> score from which on two faces count as one person.
-        genuine_mean, impostor_mean: mean score of pairs of one person, and of two persons.
+        thresholds: FMR as text ("1e-2", "1e-3") -> score from which on two faces count as one person; empty until the
+            recognizer is calibrated.
+        genuine_mean, impostor_mean: mean score of pairs of one person, and of two persons; nan until then.
+        pair_score: (B, E) probes and whom they claim to be -> (B,) scores, for a black box that compares pairs itself;
+            None takes `metric`.
 
     Convention: thresholds and means are scores, higher = more alike; for "l2" they are minus the distance.
         Pixel centers of the crop lie at +0.5. Left and right are the picture's.
@@ -65,6 +71,12 @@ class RecognizerSpec:
     thresholds: Mapping[str, float]
     genuine_mean: float
     impostor_mean: float
+    pair_score: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, compare=False)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it can say "the same person"."""
+        return bool(self.thresholds)
 
 
 class _InvalidError(Exception):
@@ -77,16 +89,21 @@ def load_spec(path: Path) -> RecognizerSpec:
     Args:
         path: TOML with the keys name, file, licence, architecture, training_set, embedding_size,
             input = {width, height, channels, scale, mean, std}, metric, template, thresholds, genuine_mean,
-            impostor_mean; optional are sha256 and points (default `FIVE_POINTS`).
+            impostor_mean; optional are sha256 and points (default `FIVE_POINTS`). thresholds, genuine_mean and
+            impostor_mean may be left out together: such a recognizer is not calibrated yet.
 
     Raises:
         InputError: no such file.
         RecognizerError: not TOML, an unknown or a missing key, or a value out of range; names file and key.
     """
     document = _read_toml(path)
-    _check_keys(path, document, _TOP, _OPTIONAL, "")
+    _check_keys(path, document, _TOP, {**_OPTIONAL, **_CALIBRATION}, "")
     document = {"sha256": "", "points": list(FIVE_POINTS), **document}
-    top = {key: _converted(path, key, check, document[key]) for key, check in {**_TOP, **_OPTIONAL}.items()}
+    calibrated = _calibration_keys(path, document)
+    top = {
+        key: _converted(path, key, check, document[key]) for key, check in {**_TOP, **_OPTIONAL, **calibrated}.items()
+    }
+    top = {**_NOT_CALIBRATED, **top}
     _check_keys(path, top["input"], _INPUT, {}, "input.")
     crop = {key: _converted(path, f"input.{key}", check, top["input"][key]) for key, check in _INPUT.items()}
     del top["input"]
@@ -95,6 +112,18 @@ def load_spec(path: Path) -> RecognizerSpec:
     )
     _check_together(path, spec)
     return spec
+
+
+def save_spec(path: Path, spec: RecognizerSpec) -> None:
+    """Write a specification that `load_spec` reads back, atomically."""
+    plain = ("name", "file", "sha256", "licence", "architecture", "training_set", "embedding_size", "metric", "points")
+    document: dict[str, Any] = {key: getattr(spec, key) for key in plain}
+    document["template"] = spec.template_px
+    if spec.is_calibrated:
+        document |= {key: getattr(spec, key) for key in _CALIBRATION}
+    crop = {key: getattr(spec, key) for key in ("channels", "scale", "mean", "std")}
+    document["input"] = {"width": spec.width_px, "height": spec.height_px, **crop}
+    write_text(path, mapping_to_toml(document))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -127,11 +156,23 @@ def _converted(path: Path, key: str, check: Callable[[Any], Any], value: Any) ->
         raise RecognizerError(f"{path}: {key} = {value!r} must be {error}") from error
 
 
+def _calibration_keys(path: Path, document: Mapping[str, Any]) -> Mapping[str, Callable[[Any], Any]]:
+    """All three keys of the calibration, or none."""
+    missing = [key for key in _CALIBRATION if key not in document]
+    if len(missing) == len(_CALIBRATION):
+        return {}
+    if missing:
+        raise RecognizerError(f"{path}: the key {missing[0]} is missing; add it, or run `maskdesign models calibrate`")
+    return _CALIBRATION
+
+
 def _check_together(path: Path, spec: RecognizerSpec) -> None:
     if len(spec.points) != len(spec.template_px):
         raise RecognizerError(
             f"{path}: template has {len(spec.template_px)} places for {len(spec.points)} points; name as many points"
         )
+    if not spec.is_calibrated:
+        return
     if not spec.genuine_mean > spec.impostor_mean:
         raise RecognizerError(
             f"{path}: genuine_mean {spec.genuine_mean} must exceed impostor_mean {spec.impostor_mean}; "
@@ -236,10 +277,13 @@ _TOP: dict[str, Callable[[Any], Any]] = {
     "input": _table,
     "metric": _one_of("cosine", "l2"),
     "template": _places,
+}
+_CALIBRATION: dict[str, Callable[[Any], Any]] = {
     "thresholds": _thresholds,
     "genuine_mean": _number,
     "impostor_mean": _number,
 }
+_NOT_CALIBRATED = {"thresholds": {}, "genuine_mean": math.nan, "impostor_mean": math.nan}
 _OPTIONAL: dict[str, Callable[[Any], Any]] = {"sha256": _digest, "points": _point_names}
 _INPUT: dict[str, Callable[[Any], Any]] = {
     "width": _integer_up_to(MAX_SIDE_PX),
