@@ -5,31 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from maskdesign.cli.demo import print_summary
-from maskdesign.cli.terminal import OptionalFloat, OptionalInt, OptionalPath, Settings, Switch, parse, shown_progress
+from maskdesign.cli.terminal import (
+    OptionalInt,
+    OptionalPath,
+    Settings,
+    Switch,
+    parse,
+    print_json,
+    shown_progress,
+)
+
+PhotoPath = Annotated[Path, tyro.conf.arg(aliases=("--photos",))]
 
 
 @dataclass(frozen=True)
 class DesignArgs:
-    """Design a mask for the face in a photo, with that person's consent. The same command goes on where it stopped.
+    """Design a mask for the face in a photo, with that person's consent, or one for many people.
+
+    The same command goes on where it stopped.
 
     Attributes:
-        photo: Photo of the unmasked face.
+        photo: Photo of the unmasked face; or a folder (PERSON/PERSON_0001.jpg and pairs.txt) for one common design.
+        people: Of a folder, how many people to design for; those of the test folds are never looked at.
         config: TOML file; keys that it leaves out keep their defaults.
         out: Run folder; runs/NAME after the photo else.
         models: Folder of ONNX recognizers (NAME.onnx with NAME.toml) that join the ensemble; MASKDESIGN_MODELS else.
-        ipd_mm: Distance between the wearer's pupils in millimeters; measured from the iris else.
         face: Which face, counted from the left from 1, where the photo shows several.
         set: Configuration value, KEY=VALUE; may be repeated, as in --set design.steps=50.
         json: Print one JSON document on stdout.
     """
 
-    photo: Path
+    photo: PhotoPath
+    people: int = 120
     config: OptionalPath = None
     out: OptionalPath = None
     models: OptionalPath = None
-    ipd_mm: OptionalFloat = None
     face: OptionalInt = None
     set: Settings = ()
     json: Switch = False
@@ -38,13 +53,35 @@ class DesignArgs:
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(DesignArgs, "design", words)
+    return _design_for_many(args) if args.photo.is_dir() else _design_for_one(args)
+
+
+def _design_for_one(args: DesignArgs) -> int:
     from maskdesign.jobs.config import load_config
     from maskdesign.jobs.design import design_mask, read_photo
 
     config = load_config(args.config, args.set)
-    photo = read_photo(args.photo, args.ipd_mm, args.face)
+    photo = read_photo(args.photo, config.ipd_mm or None, args.face)
     out = args.out if args.out is not None else Path("runs") / args.photo.stem
     with shown_progress() as progress:
         summary = design_mask(photo, config, out, args.models, progress)
     print_summary(asdict(summary), args.json)
+    return 0
+
+
+def _design_for_many(args: DesignArgs) -> int:
+    from maskdesign.jobs.config import load_config
+    from maskdesign.jobs.universal import design_for_many
+
+    config, folder = load_config(args.config, args.set), args.photo
+    out = args.out if args.out is not None else Path("runs") / f"{folder.resolve().name}-{args.people}"
+    with shown_progress() as progress:
+        summary = design_for_many(folder, folder / "pairs.txt", args.people, config, out, args.models, progress)
+    if args.json:
+        print_json(asdict(summary))
+    else:
+        print(
+            f"Designed for {summary.people} people in {summary.seconds:.0f} s: {summary.texture}; "
+            f"test it with `maskdesign evaluate {summary.run} --photos {folder}`"
+        )
     return 0

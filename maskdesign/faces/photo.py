@@ -106,13 +106,7 @@ def face_from_photos(shots: Sequence[Shot], ipd_mm: float | None = None) -> list
         for each photo, in the order given, the same head and how that photo sees it.
     """
     model = load_head_model()
-    upright = [frontalize(model, shot.detection.landmarks_px) for shot in shots]
-    weights = np.array([_worth(pose, shot) for (pose, _), shot in zip(upright, shots, strict=True)])
-    weights /= weights.sum()
-    landmarks = np.tensordot(weights, np.stack([points for _, points in upright]), 1)
-    factor, scale_source = _size_factor(shots, [pose for pose, _ in upright], weights, landmarks, ipd_mm)
-    head = fit_head(model, (landmarks - landmarks[NOSE_TIP]) * factor)
-    poses = [Similarity(p.scale * factor, p.R, (p.t - landmarks[NOSE_TIP]) * factor) for p, _ in upright]
+    head, poses, weights, scale_source = _fit_shots(model, shots, ipd_mm)
     maps = [_photo_map(model, head, shot.detection, pose) for shot, pose in zip(shots, poses, strict=True)]
     best_first = np.argsort(-weights, kind="stable")
     texture = paint_head(model, [shots[k].image for k in best_first], [maps[k] for k in best_first])
@@ -135,6 +129,35 @@ def _worth(pose: Similarity, shot: Shot) -> float:
     opening = np.linalg.norm(ends[0] - ends[1]) / max(np.linalg.norm(ends[2] - ends[3]), 1e-6)
     halvings = (turn_deg / HALF_WORTH_DEG) ** 2 + (opening / HALF_WORTH_OPENING) ** 2
     return float(2**-halvings * np.ptp(landmarks[:468, 0]) ** 2)
+
+
+def uncolored_face(image: NDArray[np.uint8], detection: FaceDetection, ipd_mm: float | None = None) -> PhotoFace:
+    """`face_from_landmarks` in gray: for whoever needs the shapes of many heads, as painting takes most of the time."""
+    model = load_head_model()
+    head, (pose,), _, scale_source = _fit_shots(model, [Shot(image, detection)], ipd_mm)
+    scan = assemble_scan(model, head, np.full((2, 2, 3), 128, np.uint8), detection.source)
+    return PhotoFace(scan, _named_pixels(detection), pose, pose.scale, scale_source)
+
+
+def mean_face() -> FaceScan:
+    """The head model fitted to its own landmarks, gray: nobody's, and in the middle of everybody's."""
+    model = load_head_model()
+    head = fit_head(model, model.canonical_mm - model.canonical_mm[NOSE_TIP])
+    return assemble_scan(model, head, np.full((2, 2, 3), 128, np.uint8), "mean head")
+
+
+def _fit_shots(
+    model: HeadModel, shots: Sequence[Shot], ipd_mm: float | None
+) -> tuple[FittedHead, list[Similarity], NDArray[np.float64], str]:
+    """The head, its pose in each photo, what each photo counts for, and what set the size."""
+    upright = [frontalize(model, shot.detection.landmarks_px) for shot in shots]
+    weights = np.array([_worth(pose, shot) for (pose, _), shot in zip(upright, shots, strict=True)])
+    weights /= weights.sum()
+    landmarks = np.tensordot(weights, np.stack([points for _, points in upright]), 1)
+    factor, scale_source = _size_factor(shots, [pose for pose, _ in upright], weights, landmarks, ipd_mm)
+    head = fit_head(model, (landmarks - landmarks[NOSE_TIP]) * factor)
+    poses = [Similarity(p.scale * factor, p.R, (p.t - landmarks[NOSE_TIP]) * factor) for p, _ in upright]
+    return head, poses, weights, scale_source
 
 
 def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Similarity, NDArray[np.float64]]:

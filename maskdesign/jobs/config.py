@@ -9,9 +9,11 @@ from pathlib import Path
 from maskdesign.config import apply_overrides, from_mapping, read_toml
 from maskdesign.errors import ConfigError
 from maskdesign.evaluation.grid import EvaluationSettings
+from maskdesign.evaluation.protocol import PhotoProtocol
 from maskdesign.mask.drape import DrapeSettings
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.optimize.objective import ObjectiveSettings
+from maskdesign.optimize.photo_probes import PhotoJitter
 from maskdesign.optimize.step import DesignSettings
 from maskdesign.optimize.texture import TextureStyle
 from maskdesign.render.distribution import ViewRanges
@@ -26,11 +28,16 @@ class JobConfig:
         seed: of everything random; the same seed gives the same bits.
         openings_mm: pleat openings that a design meets at random; `drape.opening_mm` is the one shown.
         papers: papers to make sheets for; the first one is `sheet.pdf` in the report.
+        recognizers: names of those that a design meets; empty for all at hand. The others only judge.
+        ipd_mm: distance between the wearer's pupils; 0 where it is to be measured from the irises.
+        photos, jitter: of designs for many people, and of evaluations on real photos.
     """
 
     seed: int = 2
     openings_mm: tuple[float, ...] = (100.0, 107.0, 130.0)
     papers: tuple[str, ...] = ("a4", "letter")
+    recognizers: tuple[str, ...] = ()
+    ipd_mm: float = 0.0
     mask: MaskPattern = field(default_factory=MaskPattern)
     drape: DrapeSettings = field(default_factory=DrapeSettings)
     views: ViewRanges = field(default_factory=ViewRanges)
@@ -39,6 +46,8 @@ class JobConfig:
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     design: DesignSettings = field(default_factory=DesignSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    photos: PhotoProtocol = field(default_factory=PhotoProtocol)
+    jitter: PhotoJitter = field(default_factory=PhotoJitter)
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -16,7 +16,15 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.evaluate import evaluation_stage
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
-from maskdesign.jobs.stages import Subject, build_problem, drape_stage, enroll_all, face_stage, job_identity
+from maskdesign.jobs.stages import (
+    Subject,
+    build_problem,
+    chosen_recognizers,
+    drape_stage,
+    enroll_all,
+    face_stage,
+    job_identity,
+)
 from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask
 from maskdesign.optimize.loop import run_design
@@ -92,7 +100,7 @@ def design_mask(
     """
     started = time.monotonic()
     progress.stage("Recognizers")
-    recognizers = load_recognizers(models_dir)
+    recognizers = chosen_recognizers(load_recognizers(models_dir), config)
     identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number)
     progress.stage("Face")
     # Before the folder is made: a photo that is refused leaves nothing behind.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskdesign.config import from_mapping, read_toml
-from maskdesign.errors import RunError
+from maskdesign.errors import ConfigError, RunError
 from maskdesign.faces.photo import PhotoFace
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.files import read_image, write_image, write_json
@@ -146,6 +146,19 @@ def job_identity(
         "interpupillary distance": ipd_mm,
         "face": face_number,
     }
+
+
+def chosen_recognizers(recognizers: list[Recognizer], config: JobConfig) -> list[Recognizer]:
+    """Those of the recognizers at hand that a design meets.
+
+    Raises:
+        ConfigError: one that is not at hand.
+    """
+    at_hand = [recognizer.spec.name for recognizer in recognizers]
+    unknown = [name for name in config.recognizers if name not in at_hand]
+    if unknown:
+        raise ConfigError(f"recognizers = {list(config.recognizers)}: {unknown[0]} is not at hand; known: {at_hand}")
+    return [r for r in recognizers if not config.recognizers or r.spec.name in config.recognizers]
 
 
 def recorded_recognizers(run: Run, recognizers: list[Recognizer]) -> list[Recognizer]:

@@ -213,3 +213,24 @@ def _build_cloth(grid: SheetGrid, constraints: SheetConstraints, settings: Drape
         nose=np.flatnonzero(from_nose <= 2 * pattern.cell_mm + 1e-9).astype(np.int32),
         mirror=grid.mirror,
     )
+
+
+def settle_mask(
+    face: FaceScan,
+    pattern: MaskPattern,
+    settings: DrapeSettings,
+    start_mm: NDArray[np.float64],
+    stages: tuple[DrapeStage, ...],
+) -> WornMask:
+    """Relax a mask that lies on a face already; how well it settled stands in the report and is not judged here.
+
+    Args:
+        start_mm: (V, 3) points of the fine grid, outside of the face or nearly so.
+        stages: stretches of relaxation on the fine grid.
+    """
+    started = time.process_time()
+    collider, grid, x = build_collider(face.mesh), fine_grid(pattern), start_mm
+    for stage in stages:
+        x = _run_stage(grid, x, face, collider, settings, stage)
+    report = measure_drape(grid, x, collider, time.process_time() - started)
+    return WornMask(TriangleMesh(x, grid.triangles), grid.sheet_mm, grid.layer, report)

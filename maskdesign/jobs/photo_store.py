@@ -1,0 +1,182 @@
+"""A store of masked photos: each made once, named after everything that decides it, by as many processes as there are.
+
+Stores merge by copying files, so several machines may fill one with `--shard`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from maskdesign.config import config_hash
+from maskdesign.errors import FaceError, InputError
+from maskdesign.faces.detect import FaceDetection, find_faces
+from maskdesign.faces.photo import mean_face, uncolored_face
+from maskdesign.files import read_image, sweep_partial_files, write_json
+from maskdesign.mask.carry import DrapedTemplate, carry_mask, prepare_carrying
+from maskdesign.mask.drape import drape_mask
+from maskdesign.mask.pattern import MaskPattern
+from maskdesign.mask.settings import DrapeSettings
+from maskdesign.mask.worn import load_worn, save_worn
+from maskdesign.progress import Progress
+from maskdesign.render.masked_photo import MaskedPhoto, face_window, load_masked, mask_photo, save_masked
+from maskdesign.render.shading import RenderSettings
+
+VERSION = 1
+"""Of the way photos are masked; a new one makes them all again."""
+
+
+@dataclass(frozen=True)
+class PhotoStore:
+    """Where masked photos lie, and what masks them.
+
+    Attributes:
+        folder: of the store.
+        pattern, drape: the mask, and how it is worn but for its opening.
+        render: how pixels are made.
+    """
+
+    folder: Path
+    pattern: MaskPattern
+    drape: DrapeSettings
+    render: RenderSettings
+
+    def key(self, photo: Path, opening_mm: float) -> str:
+        """Name of a masked photo: the digest of the photo's bytes and of everything else that decides it.
+
+        Raises:
+            InputError: no such photo.
+        """
+        try:
+            content = photo.read_bytes()
+        except OSError as error:
+            raise InputError(f"{photo}: cannot be read ({error.strerror})") from error
+        return hashlib.sha256(content + self._about(opening_mm).encode()).hexdigest()[:32]
+
+    def _about(self, opening_mm: float) -> str:
+        parts = [config_hash(part) for part in (self.pattern, self.drape, self.render)]
+        return json.dumps([VERSION, opening_mm, *parts])
+
+    def place(self, key: str) -> Path:
+        """Where a masked photo lies once it is made."""
+        return self.folder / key[:2] / f"{key}.npz"
+
+    def refusal(self, key: str) -> Path:
+        """Where the reason lies for which a photo was refused."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def load(self, key: str) -> MaskedPhoto:
+        """A masked photo that was made before."""
+        return load_masked(self.place(key))
+
+    def reason(self, key: str) -> str | None:
+        """Why a photo was refused; None where it was not."""
+        path = self.refusal(key)
+        return json.loads(path.read_text())["reason"] if path.exists() else None
+
+    def template(self, opening_mm: float) -> Path:
+        """Where the drape on the mean head lies, from which masks are carried to the photos' heads."""
+        digest = hashlib.sha256(self._about(opening_mm).encode()).hexdigest()[:16]
+        return self.folder / f"mean-head-{opening_mm:g}mm-{digest}.npz"
+
+
+def fill_store(
+    store: PhotoStore, wanted: Sequence[tuple[Path, float]], progress: Progress, workers: int | None = None
+) -> dict[tuple[Path, float], str]:
+    """Mask every photo that the store lacks.
+
+    Args:
+        wanted: photos that exist, each with a pleat opening.
+        workers: processes; as many as there are processors where None.
+
+    Returns:
+        the key of each.
+    """
+    keys = {job: store.key(*job) for job in dict.fromkeys(wanted)}
+    sweep_partial_files(store.folder)
+    lacking = [job for job, key in keys.items() if not store.place(key).exists() and not store.refusal(key).exists()]
+    for opening_mm in sorted({opening for _, opening in lacking}):
+        _draped(store, opening_mm)
+    for done, _ in enumerate(_work(store, [(*job, keys[job]) for job in lacking], workers), start=1):
+        progress.advance(len(keys) - len(lacking) + done, len(keys), f"{done} new")
+    return keys
+
+
+def worker_count(jobs: int) -> int:
+    """Processes for a number of jobs: one a processor."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(processors, jobs))
+
+
+def prepare_worker() -> None:
+    """One thread in each process: there is a process for every processor."""
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _work(store: PhotoStore, jobs: list[tuple[Path, float, str]], workers: int | None) -> Iterator[None]:
+    if not jobs:
+        return
+    # Fresh processes: mediapipe's threads do not survive a fork.
+    context, count = multiprocessing.get_context("spawn"), workers or worker_count(len(jobs))
+    with ProcessPoolExecutor(count, context, prepare_worker) as pool:
+        waiting = [pool.submit(_mask_one, store, *job) for job in jobs]
+        try:
+            for job in as_completed(waiting):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _mask_one(store: PhotoStore, photo: Path, opening_mm: float, key: str) -> None:
+    try:
+        save_masked(_masked(store, photo, opening_mm), store.place(key))
+    except InputError as error:
+        write_json(store.refusal(key), {"reason": str(error).removeprefix(f"{photo}: ")})
+
+
+def _masked(store: PhotoStore, photo: Path, opening_mm: float) -> MaskedPhoto:
+    image = read_image(photo)
+    found = uncolored_face(middle_face(image, str(photo)))
+    settings = _opened(store.drape, opening_mm)
+    worn = carry_mask(_draped(store, opening_mm), found.scan, store.pattern, settings)
+    window, points_px = face_window(image, found.points_px)
+    return mask_photo(window, points_px, found.scan, worn, store.pattern, store.render)
+
+
+def middle_face(image: np.ndarray, source: str) -> FaceDetection:
+    """The face nearest to the middle of a photo, which is whom a photo of a collection is named after.
+
+    Raises:
+        FaceError: no face.
+    """
+    middle = np.array(image.shape[1::-1]) / 2
+    faces = sorted(find_faces(image), key=lambda points: float(np.linalg.norm(points[:, :2].mean(axis=0) - middle)))
+    if not faces:
+        raise FaceError(f"{source}: no face found")
+    return FaceDetection(faces[0], source)
+
+
+@lru_cache(maxsize=8)
+def _draped(store: PhotoStore, opening_mm: float) -> DrapedTemplate:
+    path, head = store.template(opening_mm), mean_face()
+    if not path.exists():
+        save_worn(drape_mask(head, store.pattern, _opened(store.drape, opening_mm)), path)
+    return prepare_carrying(head, load_worn(path))
+
+
+def _opened(settings: DrapeSettings, opening_mm: float) -> DrapeSettings:
+    return replace(settings, opening_mm=opening_mm)

@@ -1,0 +1,185 @@
+"""One texture for many wearers: designed on photos of some people, chosen on others, tested on yet others."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maskdesign.config import config_hash, to_toml
+from maskdesign.errors import InputError
+from maskdesign.evaluation.pairs import Photo, photo_path, read_pairs
+from maskdesign.evaluation.protocol import DesignPeople, choose_design_people
+from maskdesign.files import write_image, write_json
+from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.jobs.sheet import make_sheet
+from maskdesign.jobs.stages import chosen_recognizers
+from maskdesign.optimize.loop import run_design
+from maskdesign.optimize.photo_probes import PhotoProbes, embed_bare, mean_of_others
+from maskdesign.optimize.step import Problem
+from maskdesign.optimize.texture import texture_from_parameters, texture_pixels
+from maskdesign.progress import Progress
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.registry import load_recognizers
+from maskdesign.render.masked_photo import MaskedPhoto
+from maskdesign.run import begin_run, locked
+
+STORE = "masked-photos"
+"""Folder beside the runs that keeps masked photos for all of them."""
+
+
+@dataclass(frozen=True)
+class UniversalSummary:
+    """What a universal design prints."""
+
+    run: str
+    seconds: float
+    steps: int
+    best_loss: float
+    people: int
+    photos: int
+    without_face: int
+    texture: str
+    sheet: str
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Masked photos of some people, with a person's number for each."""
+
+    photos: list[MaskedPhoto]
+    people: np.ndarray
+
+
+def store_beside(run_folder: Path, config: JobConfig) -> PhotoStore:
+    """The store of masked photos that the runs of one folder share."""
+    return PhotoStore(run_folder.resolve().parent / STORE, config.mask, config.drape, config.render)
+
+
+def design_for_many(
+    photos: Path, pairs: Path, count: int, config: JobConfig, out: Path, models_dir: Path | None, progress: Progress
+) -> UniversalSummary:
+    """Design one texture on the photos of many people.
+
+    Args:
+        photos: folder with PERSON/PERSON_0001.jpg.
+        pairs: list of pairs as `read_pairs` takes it; nobody of its test folds is looked at.
+        count: people to design for.
+        models_dir: folder of ONNX recognizers that join dlib's.
+
+    Raises:
+        MaskdesignError: anything a user can cause, in one line with the remedy.
+    """
+    started = time.monotonic()
+    progress.stage("Recognizers")
+    recognizers = chosen_recognizers(load_recognizers(models_dir), config)
+    people = choose_design_people(read_pairs(pairs), config.photos, count, config.seed)
+    run = begin_run(out, to_toml(config), _identity(photos, people, recognizers))
+    with locked(run):
+        progress.stage("Masked photos")
+        design, held_out, refused = _read_groups(photos, people, config, store_beside(out, config), progress)
+        write_json(
+            run.path("people.json"),
+            {"design": sorted(people.design), "validation": sorted(people.validation), "photos_without_face": refused},
+        )
+        progress.stage("Design")
+        problem = _problem(design, held_out, recognizers, config)
+        state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
+        texture = texture_from_parameters(
+            config.texture, config.mask, state.best_parameters, config.texture.print_texel_mm
+        )
+        write_image(run.texture, texture_pixels(texture))
+        progress.stage("Sheets")
+        for paper in config.papers:
+            make_sheet(run, config, paper, run.sheet(paper))
+    return UniversalSummary(
+        run=str(run.folder),
+        seconds=round(time.monotonic() - started, 1),
+        steps=state.step,
+        best_loss=state.best_loss,
+        people=len(np.unique(design.people)),
+        photos=len(design.photos),
+        without_face=len(refused),
+        texture=str(run.texture),
+        sheet=str(run.sheet(config.papers[0])),
+    )
+
+
+def photo_jobs(folder: Path, photos: Sequence[Photo], config: JobConfig) -> dict[Photo, tuple[Path, float]]:
+    """Photos with the pleat openings of the design, by turns."""
+    openings = config.openings_mm
+    return {photo: (photo_path(folder, photo), openings[n % len(openings)]) for n, photo in enumerate(photos)}
+
+
+def design_photos(people: DesignPeople) -> list[Photo]:
+    """Every photo of a universal design, in its order."""
+    return [photo for group in (people.design, people.validation) for own in group.values() for photo in own]
+
+
+def _identity(folder: Path, people: DesignPeople, recognizers: Sequence[Recognizer]) -> dict[str, object]:
+    digest = hashlib.sha256()
+    for photo in design_photos(people):
+        path = photo_path(folder, photo)
+        if not path.is_file():
+            raise InputError(f"{path}: no such photo; complete the folder or take a list of pairs that fits it")
+        digest.update(path.read_bytes())
+    return {
+        "photos": digest.hexdigest(),
+        "people": [len(people.design), len(people.validation)],
+        "recognizers": {recognizer.spec.name: recognizer.spec.sha256 for recognizer in recognizers},
+    }
+
+
+def _read_groups(
+    folder: Path, people: DesignPeople, config: JobConfig, store: PhotoStore, progress: Progress
+) -> tuple[_Group, _Group, dict[str, str]]:
+    jobs = photo_jobs(folder, design_photos(people), config)
+    keys = fill_store(store, list(jobs.values()), progress)
+    known = {photo: keys[job] for photo, job in jobs.items()}
+    refused = {f"{name}_{n:04d}": reason for (name, n), key in known.items() if (reason := store.reason(key))}
+    groups = [_group(store, known, group) for group in (people.design, people.validation)]
+    return groups[0], groups[1], refused
+
+
+def _group(store: PhotoStore, keys: Mapping[Photo, str], people: Mapping[str, tuple[Photo, ...]]) -> _Group:
+    photos, numbers = [], []
+    for number, own in enumerate(people.values()):
+        kept = [keys[photo] for photo in own if store.reason(keys[photo]) is None]
+        # One photo alone has nobody to be compared with.
+        if len(kept) > 1:
+            photos += [store.load(key) for key in kept]
+            numbers += [number] * len(kept)
+    if not photos:
+        raise InputError("no two photos of one person show a face; give a folder of portraits")
+    return _Group(photos, np.array(numbers))
+
+
+def _enrolments(group: _Group, recognizers: Sequence[Recognizer]) -> list[tuple]:
+    columns = [mean_of_others(embed_bare(recognizer, group.photos), group.people) for recognizer in recognizers]
+    return list(zip(*columns, strict=True))
+
+
+def _problem(design: _Group, held_out: _Group, recognizers: Sequence[Recognizer], config: JobConfig) -> Problem:
+    probes = PhotoProbes(
+        photos=design.photos,
+        enrolments=_enrolments(design, recognizers),
+        held_out=held_out.photos,
+        held_out_enrolments=_enrolments(held_out, recognizers),
+        jitter=config.jitter,
+        pattern=config.mask,
+        seed=config.seed,
+    )
+    return Problem(
+        recognizers=tuple(recognizers),
+        probes=probes,
+        pattern=config.mask,
+        style=config.texture,
+        objective=config.objective,
+        design=config.design,
+        seed=config.seed,
+    )
