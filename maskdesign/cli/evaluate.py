@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -18,17 +18,27 @@ class EvaluateArgs:
     Attributes:
         run: Run folder of a finished design.
         models: Folder of the ONNX recognizers that the design used; MASKDESIGN_MODELS else.
+        photos: Folder of many people's photos (PERSON/PERSON_0001.jpg): test on real people whom the design never saw.
+        pairs: Their list of pairs as LFW has it; pairs.txt in the folder else.
+        shard: Do part I of N, as in 2/4, where several machines share the work; then once without.
         json: Print the rows as one JSON document on stdout.
     """
 
     run: Positional[Path]
     models: OptionalPath = None
+    photos: OptionalPath = None
+    pairs: OptionalPath = None
+    shard: str = "1/1"
     json: Switch = False
 
 
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(EvaluateArgs, "evaluate", words)
+    return _on_views(args) if args.photos is None else _on_photos(args, args.photos)
+
+
+def _on_views(args: EvaluateArgs) -> int:
     from maskdesign.evaluation.table import row_dicts
     from maskdesign.jobs.evaluate import evaluate_run
 
@@ -45,5 +55,35 @@ def main(words: Sequence[str]) -> int:
         print(
             f"{row.recognizer:<22}{row.texture:<24}{row.mean_score:>8.3f}{row.mean_margin:>+9.2f}"
             f"{row.fnmr_1e2:>11.2f}{row.fnmr_1e3:>11.2f}   {low:.2f} to {high:.2f}"
+        )
+    return 0
+
+
+def _on_photos(args: EvaluateArgs, photos: Path) -> int:
+    from maskdesign.jobs.evaluate_photos import evaluate_on_photos
+    from maskdesign.jobs.photo_embeddings import parse_shard
+
+    pairs, shard = args.pairs or photos / "pairs.txt", parse_shard(args.shard)
+    with shown_progress() as progress:
+        evaluation = evaluate_on_photos(args.run, photos, pairs, args.models, shard, progress)
+    if evaluation is None:
+        print(f"part {args.shard} is done; when all are, copy their stores together and run once without --shard")
+        return 0
+    if args.json:
+        print_json(asdict(evaluation))
+        return 0
+    print(f"{evaluation.pairs} pairs of {evaluation.people} people; FNMR and FMR at FMR 1e-3 of unmasked strangers")
+    print(f"{'recognizer':<22}{'texture':<24}{'score':>8}{'FNMR':>7}   {'95 %':<14}{'FMR':>9}{'rank 1':>8}")
+    for row in evaluation.rows:
+        low, high = row.fnmr_1e3_ci
+        print(
+            f"{row.recognizer:<22}{row.texture:<24}{row.mean_score:>8.3f}{row.fnmr_1e3:>7.2f}   "
+            f"{f'{low:.2f} to {high:.2f}':<14}{row.fmr_1e3:>9.1e}{row.rank1:>8.2f}"
+        )
+    for gain in evaluation.gains:
+        low, high = gain.fnmr_1e3_ci
+        print(
+            f"{gain.recognizer}{'' if gain.used else ' (left out)'}: {gain.fnmr_1e3:+.2f} [{low:+.2f}, {high:+.2f}] "
+            f"over the strongest control, {gain.control}"
         )
     return 0

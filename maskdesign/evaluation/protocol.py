@@ -19,12 +19,16 @@ class PhotoProtocol:
         test_folds: folds whose genuine pairs are tested; all others serve design and thresholds.
         validation_people: people of the other folds on whose photos a universal design is chosen; it never prints on
             them in a step.
+        test_people, pairs_per_person: how many people of the test folds are tested, in the order of the list, and with
+            how many of their pairs; 0 for all.
         test_opening_mm: pleat opening of the tested masks, another one than any of the design's.
         bootstrap_rounds: resamplings of people for the intervals.
     """
 
     test_folds: tuple[int, ...] = (7, 8)
     validation_people: int = 24
+    test_people: int = 0
+    pairs_per_person: int = 0
     test_opening_mm: float = 125.0
     bootstrap_rounds: int = 1000
 
@@ -33,6 +37,8 @@ class PhotoProtocol:
             raise ConfigError("photos.test_folds must name at least one fold, counted from 1")
         if self.validation_people < 1 or self.bootstrap_rounds < 1:
             raise ConfigError("photos.validation_people and photos.bootstrap_rounds must be at least 1")
+        if min(self.test_people, self.pairs_per_person) < 0:
+            raise ConfigError("photos.test_people and photos.pairs_per_person must not be negative")
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class DesignPeople:
 
 
 def test_pairs(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[tuple[Photo, Photo]]:
-    """Genuine pairs of the test folds: (enrolled, probe).
+    """Genuine pairs of the test folds as (enrolled, probe), each pair both ways.
 
     Raises:
         InputError: the list has no such fold.
@@ -57,7 +63,12 @@ def test_pairs(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[tuple[Pho
     missing = [number for number in protocol.test_folds if number > len(folds)]
     if missing:
         raise InputError(f"the list of pairs has {len(folds)} folds, but photos.test_folds names {missing}")
-    return [pair for number in protocol.test_folds for pair in folds[number - 1].genuine]
+    by_person: dict[str, list[tuple[Photo, Photo]]] = {}
+    for number in protocol.test_folds:
+        for first, second in folds[number - 1].genuine:
+            by_person.setdefault(first[0], []).extend([(first, second), (second, first)])
+    tested = list(by_person.values())[: protocol.test_people or None]
+    return [pair for own in tested for pair in own[: 2 * protocol.pairs_per_person or None]]
 
 
 def other_folds(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[Fold]:

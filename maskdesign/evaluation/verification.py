@@ -14,16 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskdesign.evaluation.table import DESIGNED, NO_MASK, UPSIDE_DOWN
 from maskdesign.recognition.score import scores
 from maskdesign.recognition.spec import RecognizerSpec
 from maskdesign.recognition.thresholds import threshold_at_fmr
 
-NO_MASK = "no mask"
-DESIGNED = "designed"
-UPSIDE_DOWN = "designed upside down"
 NO_CONTROLS = (NO_MASK, DESIGNED, UPSIDE_DOWN)
 FMRS = ("1e-2", "1e-3")
-BLOCK = 64
 DET_POINTS = 200
 
 

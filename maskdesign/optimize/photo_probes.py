@@ -20,7 +20,7 @@ from maskdesign.render.camera import orbit_camera
 from maskdesign.render.color import srgb_encode
 from maskdesign.render.light import Light
 from maskdesign.render.masked_photo import WINDOW_PX, MaskedPhoto, affine_view, bare_light
-from maskdesign.render.renderer import Shot
+from maskdesign.render.renderer import Shot, develop_shots
 from maskdesign.render.sensor import CameraResponse
 from maskdesign.render.texture import AffineView
 from maskdesign.render.view import View
@@ -129,11 +129,6 @@ def photo_view() -> View:
     return View(camera, light, STILL, scene_index=0, background_rgb=(0.0, 0.0, 0.0), noise_seed=0)
 
 
-def still_probe(masked: MaskedPhoto, enrolments: tuple[Tensor, ...]) -> Probe:
-    """A masked photo as it is, for evaluation."""
-    return Probe(Shot(photo_view(), affine_view(masked)), masked.points_px, enrolments)
-
-
 def _misplaced(
     affine: AffineView, pattern: MaskPattern, jitter: PhotoJitter, generator: np.random.Generator
 ) -> AffineView:
@@ -159,6 +154,27 @@ def embed_bare(recognizer: Recognizer, photos: Sequence[MaskedPhoto]) -> Tensor:
         images = srgb_encode(torch.from_numpy(np.stack([bare_light(masked) for masked in part])))
         parts.append(recognizer.embed(align_faces(images, photo_points(part, recognizer), recognizer.spec)))
     return torch.cat(parts)
+
+
+@torch.no_grad()
+def embed_printed(recognizer: Recognizer, photos: Sequence[MaskedPhoto], texture: Tensor) -> Tensor:
+    """Embeddings of photos with a print on their masks and nothing shaken, (n, E).
+
+    Args:
+        texture: (3, h, w) sRGB in [0, 1].
+    """
+    parts = []
+    for start in range(0, len(photos), EMBED_BATCH):
+        part = photos[start : start + EMBED_BATCH]
+        images = develop_photos(part, texture)
+        parts.append(recognizer.embed(align_faces(images, photo_points(part, recognizer), recognizer.spec)))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def develop_photos(photos: Sequence[MaskedPhoto], texture: Tensor) -> Tensor:
+    """Pictures of a print on masked photos, nothing shaken: (n, 3, S, S) sRGB."""
+    return develop_shots([Shot(photo_view(), affine_view(masked)) for masked in photos], texture)
 
 
 def photo_points(photos: Sequence[MaskedPhoto], recognizer: Recognizer) -> Tensor:

@@ -1,0 +1,292 @@
+"""A design on real photos of people that it never saw: rates, gains over controls, identification, faces found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch.nn.functional as F  # noqa: N812 - the field's name
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maskdesign.errors import InputError, RunError
+from maskdesign.evaluation.controls import average_face, control_textures, natural_print, upside_down
+from maskdesign.evaluation.likeness import faces_on_sheet
+from maskdesign.evaluation.pairs import Fold, Photo, photo_path, read_pairs
+from maskdesign.evaluation.photo_report import PhotoPictures, write_photo_report
+from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, other_folds, test_pairs
+from maskdesign.evaluation.table import DESIGNED, NO_MASK, UPSIDE_DOWN
+from maskdesign.evaluation.verification import (
+    PhotoGain,
+    PhotoRow,
+    TestSet,
+    calibrate,
+    genuine_scores,
+    photo_gain,
+    photo_row,
+)
+from maskdesign.files import write_json
+from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.photo_embeddings import Shard, embed_photos
+from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.jobs.stages import run_config, run_texture
+from maskdesign.jobs.universal import design_photos, photo_jobs, store_beside
+from maskdesign.optimize.photo_probes import develop_photos
+from maskdesign.optimize.texture import grid_shape, texture_pixels
+from maskdesign.progress import Progress
+from maskdesign.recognition.detectors import faces_found
+from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.registry import load_recognizers
+from maskdesign.render.masked_photo import MaskedPhoto
+from maskdesign.run import Run, locked, open_run, read_job
+
+AVERAGE_FACE = "printed average face"
+NATURAL = "flowered cloth"
+CALIBRATION_PEOPLE = 120
+DETECTION_SAMPLE = 60
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class PhotoEvaluation:
+    """Everything that a test on real photos says.
+
+    Attributes:
+        rows, gains: one for each recognizer and texture, and for each recognizer.
+        thresholds: recognizer -> FMR -> the threshold measured here, on other people without masks.
+        pairs, people: that were tested.
+        missing_photos: named by the list and not in the folder; their pairs are left out.
+        photos_without_face: name -> reason; their pairs are left out, and count neither as matched nor as dodged.
+        faces_found: texture -> detector -> share of a sample of masked photos in which a face is still found.
+        faces_on_sheet: detector -> in how many of 8 pictures of the sheet alone it finds a face.
+        mask_fit: median pose error in pixels and cloth strain of the masked photos.
+    """
+
+    rows: tuple[PhotoRow, ...]
+    gains: tuple[PhotoGain, ...]
+    thresholds: Mapping[str, Mapping[str, float]]
+    pairs: int
+    people: int
+    missing_photos: tuple[str, ...]
+    photos_without_face: Mapping[str, str]
+    faces_found: Mapping[str, Mapping[str, float]]
+    faces_on_sheet: Mapping[str, int]
+    mask_fit: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Photos that are at hand: keys in the store, and who is in them."""
+
+    keys: list[str]
+    people: NDArray[np.int64]
+    photos: list[Photo]
+
+
+def evaluate_on_photos(
+    folder: Path, photos: Path, pairs: Path, models_dir: Path | None, shard: Shard, progress: Progress
+) -> PhotoEvaluation | None:
+    """Test a finished run on the test folds of a list of pairs, and write tables, curves and pictures into it.
+
+    Args:
+        folder: of the run.
+        photos: folder with PERSON/PERSON_0001.jpg.
+        models_dir: folder of ONNX recognizers; those that the design did not meet are judged as left out.
+        shard: which part of the work is done here.
+
+    Returns:
+        None where other shards have to be done first.
+
+    Raises:
+        MaskdesignError: anything a user can cause; what was worked out so far is kept.
+    """
+    run = open_run(folder)
+    config = run_config(run)
+    designed = run_texture(run, config)
+    folds = read_pairs(pairs)
+    genuine = test_pairs(folds, config.photos)
+    design_people = _calibration_people(run, folds, config)
+    _check_apart(run, genuine)
+    recognizers = load_recognizers(models_dir)
+    store = store_beside(folder, config)
+    with locked(run):
+        progress.stage("Masked photos")
+        test, refused, missing = _read_data(store, _test_jobs(photos, genuine, config), photos, progress)
+        other, _, _ = _read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
+        textures = evaluation_textures(config, designed, [store.load(key) for key in other.keys])
+        progress.stage("Embeddings")
+        embedded = embed_photos(store, test.keys, {NO_MASK: None, **textures}, models_dir, recognizers, shard, progress)
+        bare = embed_photos(store, other.keys, {NO_MASK: None}, models_dir, recognizers, shard, progress)
+        if any(len(found) <= len(textures) for found in embedded.values()) or any(not b for b in bare.values()):
+            return None
+        progress.stage("Tables")
+        return _judge(
+            run,
+            config,
+            recognizers,
+            _test_set(test, genuine),
+            test,
+            embedded,
+            bare,
+            other,
+            textures,
+            store,
+            refused,
+            missing,
+            genuine,
+        )
+
+
+def evaluation_textures(config: JobConfig, designed: Tensor, others: Sequence[MaskedPhoto]) -> dict[str, Tensor]:
+    """Every texture of the table, at the spacing that pictures resolve.
+
+    Args:
+        designed: (3, h, w) at the print's spacing.
+        others: photos of people who are not tested, for the average face.
+    """
+    texel_mm = config.texture.texel_mm
+    size = grid_shape(config.mask, texel_mm)
+    prints = {
+        **control_textures(config.texture, config.mask),
+        AVERAGE_FACE: average_face(others, config.mask, texel_mm),
+        NATURAL: natural_print(config.mask, config.texture.print_texel_mm),
+        DESIGNED: designed,
+        UPSIDE_DOWN: upside_down(designed),
+    }
+    return {name: F.interpolate(t[None], size=size, mode="area")[0].contiguous() for name, t in prints.items()}
+
+
+def _calibration_people(run: Run, folds: Sequence[Fold], config: JobConfig) -> DesignPeople:
+    known = run.path("people.json")
+    count = len(json.loads(known.read_text())["design"]) if known.exists() else CALIBRATION_PEOPLE
+    able = {pair[0][0] for fold in other_folds(folds, config.photos) for pair in fold.genuine}
+    count = max(1, min(count, len(able) - config.photos.validation_people))
+    return choose_design_people(folds, config.photos, count, config.seed)
+
+
+def _check_apart(run: Run, genuine: Sequence[tuple[Photo, Photo]]) -> None:
+    path = run.path("people.json")
+    if not path.exists():
+        return
+    known = json.loads(path.read_text())
+    both = {pair[0][0] for pair in genuine} & {*known["design"], *known["validation"]}
+    if both:
+        raise RunError(f"{run.folder}: was designed on {sorted(both)[0]} and others of the test; take other test folds")
+
+
+def _test_jobs(
+    folder: Path, genuine: Sequence[tuple[Photo, Photo]], config: JobConfig
+) -> dict[Photo, tuple[Path, float]]:
+    photos = sorted({photo for pair in genuine for photo in pair})
+    return {photo: (photo_path(folder, photo), config.photos.test_opening_mm) for photo in photos}
+
+
+def _read_data(
+    store: PhotoStore, jobs: Mapping[Photo, tuple[Path, float]], folder: Path, progress: Progress
+) -> tuple[_Data, dict[str, str], list[str]]:
+    missing = [str(path.relative_to(folder)) for path, _ in jobs.values() if not path.is_file()]
+    if len(missing) == len(jobs):
+        raise InputError(f"{folder}: holds none of the {len(jobs)} photos that the list of pairs names")
+    present = {photo: job for photo, job in jobs.items() if job[0].is_file()}
+    keys = fill_store(store, list(present.values()), progress)
+    refused, photos = {}, []
+    for photo, job in present.items():
+        reason = store.reason(keys[job])
+        if reason is None:
+            photos.append(photo)
+        else:
+            refused[f"{photo[0]}_{photo[1]:04d}"] = reason
+    names = np.unique([name for name, _ in photos], return_inverse=True)[1]
+    return _Data([keys[present[photo]] for photo in photos], names.astype(np.int64), photos), refused, missing
+
+
+def _test_set(test: _Data, genuine: Sequence[tuple[Photo, Photo]]) -> TestSet:
+    rows = {photo: row for row, photo in enumerate(test.photos)}
+    kept = np.array([(rows[a], rows[b]) for a, b in genuine if a in rows and b in rows], dtype=np.int64).reshape(-1, 2)
+    if not len(kept):
+        raise InputError("no pair of the test folds has two photos with a face")
+    return TestSet(test.people, kept[:, 0], kept[:, 1])
+
+
+def _judge(
+    run: Run,
+    config: JobConfig,
+    recognizers: Sequence[Recognizer],
+    test_set: TestSet,
+    test: _Data,
+    embedded: Mapping[str, Mapping[str, Tensor]],
+    bare: Mapping[str, Mapping[str, Tensor]],
+    other: _Data,
+    textures: Mapping[str, Tensor],
+    store: PhotoStore,
+    refused: dict[str, str],
+    missing: list[str],
+    genuine: Sequence[tuple[Photo, Photo]],
+) -> PhotoEvaluation:
+    used, rounds = read_job(run).get("recognizers", {}), config.photos.bootstrap_rounds
+    rows, gains, thresholds, raw = [], [], {}, {}
+    owners = test_set.people[test_set.probe]
+    for recognizer in recognizers:
+        spec = recognizer.spec
+        limits = calibrate(spec, bare[spec.name][NO_MASK], other.people)
+        unmasked, found = embedded[spec.name][NO_MASK], embedded[spec.name]
+        rows += [photo_row(spec, name, limits, unmasked, probes, test_set, rounds) for name, probes in found.items()]
+        raw[spec.name] = {name: genuine_scores(spec, unmasked, probes, test_set) for name, probes in found.items()}
+        missed = {name: values < limits["1e-3"] for name, values in raw[spec.name].items()}
+        gains.append(photo_gain(spec.name, spec.name in used, missed, owners, rounds))
+        thresholds[spec.name] = limits
+    photos = [store.load(test.keys[row]) for row in np.unique(test_set.probe)[:DETECTION_SAMPLE]]
+    evaluation = PhotoEvaluation(
+        rows=tuple(rows),
+        gains=tuple(gains),
+        thresholds=thresholds,
+        pairs=len(test_set.probe),
+        people=len(np.unique(owners)),
+        missing_photos=tuple(missing),
+        photos_without_face=refused,
+        faces_found=_faces_found(photos, textures),
+        faces_on_sheet=faces_on_sheet(texture_pixels(run_texture(run, config))),
+        mask_fit={
+            "pose_error_px": float(np.median([masked.pose_error_px for masked in photos])),
+            "strain_rms": float(np.median([masked.strain_rms for masked in photos])),
+        },
+    )
+    write_json(run.path("photo-evaluation.json"), asdict(evaluation))
+    named = [(test.photos[a], test.photos[b]) for a, b in zip(test_set.enrolled, test_set.probe, strict=True)]
+    write_photo_report(run, evaluation, named, raw, _pictures(test_set, test, raw, textures, store))
+    return evaluation
+
+
+def _faces_found(photos: Sequence[MaskedPhoto], textures: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+    shown = {name: textures[name] for name in ("plain blue", DESIGNED)}
+    pictures = {NO_MASK: [masked.photo for masked in photos]} | {
+        name: [texture_pixels(image) for image in develop_photos(photos, texture)] for name, texture in shown.items()
+    }
+    centers = np.array([masked.points_px["nose_tip"] for masked in photos])
+    return {name: {k: float(v) for k, v in faces_found(images, centers).items()} for name, images in pictures.items()}
+
+
+def _pictures(
+    test_set: TestSet,
+    test: _Data,
+    raw: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    textures: Mapping[str, Tensor],
+    store: PhotoStore,
+) -> PhotoPictures:
+    """The pairs that the first recognizer matches best and worst under the design."""
+    order = np.argsort(next(iter(raw.values()))[DESIGNED])
+
+    def strip(chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
+        enrolled = [store.load(test.keys[row]).photo for row in test_set.enrolled[chosen]]
+        probes = develop_photos([store.load(test.keys[row]) for row in test_set.probe[chosen]], textures[DESIGNED])
+        pairs = [np.concatenate([a, texture_pixels(b)]) for a, b in zip(enrolled, probes, strict=True)]
+        return np.concatenate(pairs, axis=1)
+
+    return PhotoPictures(
+        dodged=strip(order[:SHOWN]),
+        matched=strip(order[::-1][:SHOWN]),
+        textures={name: texture_pixels(texture) for name, texture in textures.items() if name != AVERAGE_FACE},
+    )
