@@ -54,7 +54,7 @@ class DesignPeople:
     validation: dict[str, tuple[Photo, ...]]
 
 
-def test_pairs(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[tuple[Photo, Photo]]:
+def pairs_to_test(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[tuple[Photo, Photo]]:
     """Genuine pairs of the test folds as (enrolled, probe), each pair both ways.
 
     Raises:

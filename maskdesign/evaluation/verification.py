@@ -25,15 +25,13 @@ DET_POINTS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class TestSet:
+class ProbeSet:
     """Whom the probes are compared with.
 
     Attributes:
         people: (n,) number of the person in each of n photos.
         enrolled, probe: (p,) photos of the genuine pairs.
     """
-
-    __test__ = False
 
     people: NDArray[np.int64]
     enrolled: NDArray[np.int64]
@@ -107,7 +105,7 @@ def calibrate(spec: RecognizerSpec, bare: Tensor, people: NDArray[np.int64]) -> 
     return {fmr: threshold_at_fmr(impostor, float(fmr)) for fmr in FMRS}
 
 
-def genuine_scores(spec: RecognizerSpec, bare: Tensor, probes: Tensor, test: TestSet) -> NDArray[np.float64]:
+def genuine_scores(spec: RecognizerSpec, bare: Tensor, probes: Tensor, test: ProbeSet) -> NDArray[np.float64]:
     """(p,) scores of the genuine pairs."""
     return scores(spec, probes[test.probe], bare[test.enrolled]).double().numpy()
 
@@ -118,7 +116,7 @@ def photo_row(
     thresholds: Mapping[str, float],
     bare: Tensor,
     probes: Tensor,
-    test: TestSet,
+    test: ProbeSet,
     rounds: int,
 ) -> PhotoRow:
     """Everything about one texture under one recognizer.

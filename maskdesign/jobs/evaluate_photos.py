@@ -17,12 +17,12 @@ from maskdesign.evaluation.controls import average_face, control_textures, natur
 from maskdesign.evaluation.likeness import faces_on_sheet
 from maskdesign.evaluation.pairs import Fold, Photo, photo_path, read_pairs
 from maskdesign.evaluation.photo_report import PhotoPictures, write_photo_report
-from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, other_folds, test_pairs
+from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, other_folds, pairs_to_test
 from maskdesign.evaluation.table import DESIGNED, NO_MASK, UPSIDE_DOWN
 from maskdesign.evaluation.verification import (
     PhotoGain,
     PhotoRow,
-    TestSet,
+    ProbeSet,
     calibrate,
     genuine_scores,
     photo_gain,
@@ -40,6 +40,7 @@ from maskdesign.progress import Progress
 from maskdesign.recognition.detectors import faces_found
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
+from maskdesign.recognition.spec import RecognizerSpec
 from maskdesign.render.masked_photo import MaskedPhoto
 from maskdesign.run import Run, locked, open_run, read_job
 
@@ -56,7 +57,9 @@ class PhotoEvaluation:
 
     Attributes:
         rows, gains: one for each recognizer and texture, and for each recognizer.
-        thresholds: recognizer -> FMR -> the threshold measured here, on other people without masks.
+        thresholds: recognizer -> FMR -> threshold.
+        thresholds_from: recognizer -> what they were measured on: other people without masks here, or, where these are
+            too few, whatever the specification rests on.
         pairs, people: that were tested.
         missing_photos: named by the list and not in the folder; their pairs are left out.
         photos_without_face: name -> reason; their pairs are left out, and count neither as matched nor as dodged.
@@ -68,6 +71,7 @@ class PhotoEvaluation:
     rows: tuple[PhotoRow, ...]
     gains: tuple[PhotoGain, ...]
     thresholds: Mapping[str, Mapping[str, float]]
+    thresholds_from: Mapping[str, str]
     pairs: int
     people: int
     missing_photos: tuple[str, ...]
@@ -79,11 +83,25 @@ class PhotoEvaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """Photos that are at hand: keys in the store, and who is in them."""
+    """Photos that are at hand: keys in the store, and who is in them; and those that are not."""
 
     keys: list[str]
     people: NDArray[np.int64]
     photos: list[Photo]
+    refused: dict[str, str]
+    missing: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """All that is judged: tested photos, others for the thresholds, and the embeddings of both by recognizer."""
+
+    test: _Data
+    other: _Data
+    pairs: ProbeSet
+    embedded: Mapping[str, Mapping[str, Tensor]]
+    bare: Mapping[str, Mapping[str, Tensor]]
+    textures: Mapping[str, Tensor]
 
 
 def evaluate_on_photos(
@@ -107,37 +125,24 @@ def evaluate_on_photos(
     config = run_config(run)
     designed = run_texture(run, config)
     folds = read_pairs(pairs)
-    genuine = test_pairs(folds, config.photos)
+    genuine = pairs_to_test(folds, config.photos)
     design_people = _calibration_people(run, folds, config)
     _check_apart(run, genuine)
     recognizers = load_recognizers(models_dir)
     store = store_beside(folder, config)
     with locked(run):
         progress.stage("Masked photos")
-        test, refused, missing = _read_data(store, _test_jobs(photos, genuine, config), photos, progress)
-        other, _, _ = _read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
+        test = _read_data(store, _test_jobs(photos, genuine, config), photos, progress)
+        other = _read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
         textures = evaluation_textures(config, designed, [store.load(key) for key in other.keys])
         progress.stage("Embeddings")
         embedded = embed_photos(store, test.keys, {NO_MASK: None, **textures}, models_dir, recognizers, shard, progress)
         bare = embed_photos(store, other.keys, {NO_MASK: None}, models_dir, recognizers, shard, progress)
-        if any(len(found) <= len(textures) for found in embedded.values()) or any(not b for b in bare.values()):
+        if any(len(found) <= len(textures) for found in embedded.values()) or not all(bare.values()):
             return None
         progress.stage("Tables")
-        return _judge(
-            run,
-            config,
-            recognizers,
-            _test_set(test, genuine),
-            test,
-            embedded,
-            bare,
-            other,
-            textures,
-            store,
-            refused,
-            missing,
-            genuine,
-        )
+        evidence = _Evidence(test, other, _test_set(test, genuine), embedded, bare, textures)
+        return _judge(run, config, recognizers, store, evidence)
 
 
 def evaluation_textures(config: JobConfig, designed: Tensor, others: Sequence[MaskedPhoto]) -> dict[str, Tensor]:
@@ -184,9 +189,7 @@ def _test_jobs(
     return {photo: (photo_path(folder, photo), config.photos.test_opening_mm) for photo in photos}
 
 
-def _read_data(
-    store: PhotoStore, jobs: Mapping[Photo, tuple[Path, float]], folder: Path, progress: Progress
-) -> tuple[_Data, dict[str, str], list[str]]:
+def _read_data(store: PhotoStore, jobs: Mapping[Photo, tuple[Path, float]], folder: Path, progress: Progress) -> _Data:
     missing = [str(path.relative_to(folder)) for path, _ in jobs.values() if not path.is_file()]
     if len(missing) == len(jobs):
         raise InputError(f"{folder}: holds none of the {len(jobs)} photos that the list of pairs names")
@@ -200,54 +203,36 @@ def _read_data(
         else:
             refused[f"{photo[0]}_{photo[1]:04d}"] = reason
     names = np.unique([name for name, _ in photos], return_inverse=True)[1]
-    return _Data([keys[present[photo]] for photo in photos], names.astype(np.int64), photos), refused, missing
+    return _Data([keys[present[photo]] for photo in photos], names.astype(np.int64), photos, refused, missing)
 
 
-def _test_set(test: _Data, genuine: Sequence[tuple[Photo, Photo]]) -> TestSet:
+def _test_set(test: _Data, genuine: Sequence[tuple[Photo, Photo]]) -> ProbeSet:
     rows = {photo: row for row, photo in enumerate(test.photos)}
     kept = np.array([(rows[a], rows[b]) for a, b in genuine if a in rows and b in rows], dtype=np.int64).reshape(-1, 2)
     if not len(kept):
         raise InputError("no pair of the test folds has two photos with a face")
-    return TestSet(test.people, kept[:, 0], kept[:, 1])
+    return ProbeSet(test.people, kept[:, 0], kept[:, 1])
 
 
 def _judge(
-    run: Run,
-    config: JobConfig,
-    recognizers: Sequence[Recognizer],
-    test_set: TestSet,
-    test: _Data,
-    embedded: Mapping[str, Mapping[str, Tensor]],
-    bare: Mapping[str, Mapping[str, Tensor]],
-    other: _Data,
-    textures: Mapping[str, Tensor],
-    store: PhotoStore,
-    refused: dict[str, str],
-    missing: list[str],
-    genuine: Sequence[tuple[Photo, Photo]],
+    run: Run, config: JobConfig, recognizers: Sequence[Recognizer], store: PhotoStore, evidence: _Evidence
 ) -> PhotoEvaluation:
-    used, rounds = read_job(run).get("recognizers", {}), config.photos.bootstrap_rounds
-    rows, gains, thresholds, raw = [], [], {}, {}
-    owners = test_set.people[test_set.probe]
+    used, tables = read_job(run).get("recognizers", {}), []
     for recognizer in recognizers:
-        spec = recognizer.spec
-        limits = calibrate(spec, bare[spec.name][NO_MASK], other.people)
-        unmasked, found = embedded[spec.name][NO_MASK], embedded[spec.name]
-        rows += [photo_row(spec, name, limits, unmasked, probes, test_set, rounds) for name, probes in found.items()]
-        raw[spec.name] = {name: genuine_scores(spec, unmasked, probes, test_set) for name, probes in found.items()}
-        missed = {name: values < limits["1e-3"] for name, values in raw[spec.name].items()}
-        gains.append(photo_gain(spec.name, spec.name in used, missed, owners, rounds))
-        thresholds[spec.name] = limits
-    photos = [store.load(test.keys[row]) for row in np.unique(test_set.probe)[:DETECTION_SAMPLE]]
+        met = recognizer.spec.name in used
+        tables.append(_judge_recognizer(recognizer.spec, met, evidence, config.photos.bootstrap_rounds))
+    pairs, test = evidence.pairs, evidence.test
+    photos = [store.load(test.keys[row]) for row in np.unique(pairs.probe)[:DETECTION_SAMPLE]]
     evaluation = PhotoEvaluation(
-        rows=tuple(rows),
-        gains=tuple(gains),
-        thresholds=thresholds,
-        pairs=len(test_set.probe),
-        people=len(np.unique(owners)),
-        missing_photos=tuple(missing),
-        photos_without_face=refused,
-        faces_found=_faces_found(photos, textures),
+        rows=tuple(row for table in tables for row in table.rows),
+        gains=tuple(table.gain for table in tables),
+        thresholds={table.gain.recognizer: table.thresholds for table in tables},
+        thresholds_from={table.gain.recognizer: table.thresholds_from for table in tables},
+        pairs=len(pairs.probe),
+        people=len(np.unique(pairs.people[pairs.probe])),
+        missing_photos=tuple(test.missing),
+        photos_without_face=test.refused,
+        faces_found=_faces_found(photos, evidence.textures),
         faces_on_sheet=faces_on_sheet(texture_pixels(run_texture(run, config))),
         mask_fit={
             "pose_error_px": float(np.median([masked.pose_error_px for masked in photos])),
@@ -255,9 +240,45 @@ def _judge(
         },
     )
     write_json(run.path("photo-evaluation.json"), asdict(evaluation))
-    named = [(test.photos[a], test.photos[b]) for a, b in zip(test_set.enrolled, test_set.probe, strict=True)]
-    write_photo_report(run, evaluation, named, raw, _pictures(test_set, test, raw, textures, store))
+    named = [(test.photos[a], test.photos[b]) for a, b in zip(pairs.enrolled, pairs.probe, strict=True)]
+    scores = {table.gain.recognizer: table.scores for table in tables}
+    write_photo_report(run, evaluation, named, scores, _pictures(evidence, scores, store))
     return evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """What one recognizer says."""
+
+    rows: list[PhotoRow]
+    gain: PhotoGain
+    thresholds: dict[str, float]
+    thresholds_from: str
+    scores: dict[str, NDArray[np.float64]]
+
+
+def _judge_recognizer(spec: RecognizerSpec, met: bool, evidence: _Evidence, rounds: int) -> _Table:
+    limits, origin = _thresholds(spec, evidence)
+    found, pairs = evidence.embedded[spec.name], evidence.pairs
+    bare = found[NO_MASK]
+    scores = {name: genuine_scores(spec, bare, probes, pairs) for name, probes in found.items()}
+    missed = {name: values < limits["1e-3"] for name, values in scores.items()}
+    return _Table(
+        rows=[photo_row(spec, name, limits, bare, probes, pairs, rounds) for name, probes in found.items()],
+        gain=photo_gain(spec.name, met, missed, pairs.people[pairs.probe], rounds),
+        thresholds=limits,
+        thresholds_from=origin,
+        scores=scores,
+    )
+
+
+def _thresholds(spec: RecognizerSpec, evidence: _Evidence) -> tuple[dict[str, float], str]:
+    other = evidence.other
+    try:
+        return calibrate(spec, evidence.bare[spec.name][NO_MASK], other.people), f"{len(other.keys)} photos of others"
+    except InputError:
+        # Too few strangers to measure a rate of 1 in 1000.
+        return dict(spec.thresholds), "specification"
 
 
 def _faces_found(photos: Sequence[MaskedPhoto], textures: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
@@ -270,23 +291,21 @@ def _faces_found(photos: Sequence[MaskedPhoto], textures: Mapping[str, Tensor]) 
 
 
 def _pictures(
-    test_set: TestSet,
-    test: _Data,
-    raw: Mapping[str, Mapping[str, NDArray[np.float64]]],
-    textures: Mapping[str, Tensor],
-    store: PhotoStore,
+    evidence: _Evidence, scores: Mapping[str, Mapping[str, NDArray[np.float64]]], store: PhotoStore
 ) -> PhotoPictures:
     """The pairs that the first recognizer matches best and worst under the design."""
-    order = np.argsort(next(iter(raw.values()))[DESIGNED])
+    order = np.argsort(next(iter(scores.values()))[DESIGNED])
+    keys, pairs, textures = evidence.test.keys, evidence.pairs, evidence.textures
 
     def strip(chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
-        enrolled = [store.load(test.keys[row]).photo for row in test_set.enrolled[chosen]]
-        probes = develop_photos([store.load(test.keys[row]) for row in test_set.probe[chosen]], textures[DESIGNED])
-        pairs = [np.concatenate([a, texture_pixels(b)]) for a, b in zip(enrolled, probes, strict=True)]
-        return np.concatenate(pairs, axis=1)
+        enrolled = [store.load(keys[row]).photo for row in pairs.enrolled[chosen]]
+        probes = develop_photos([store.load(keys[row]) for row in pairs.probe[chosen]], textures[DESIGNED])
+        shown = [np.concatenate([a, texture_pixels(b)]) for a, b in zip(enrolled, probes, strict=True)]
+        return np.concatenate(shown, axis=1)
 
     return PhotoPictures(
         dodged=strip(order[:SHOWN]),
         matched=strip(order[::-1][:SHOWN]),
+        # The average face is for measurement; nobody needs to see or print it.
         textures={name: texture_pixels(texture) for name, texture in textures.items() if name != AVERAGE_FACE},
     )
