@@ -225,7 +225,7 @@ def portrait(draped):
     from maskdesign.files import data_path, read_image
 
     image = read_image(data_path("meshes/portrait.png"))
-    found = uncolored_face(FaceDetection(load_head_model().portrait_landmarks_px, "built-in head"))
+    found = uncolored_face(image, FaceDetection(load_head_model().portrait_landmarks_px, "built-in head"))
     worn = carry_mask(draped, found.scan, PATTERN, DrapeSettings())
     window, points = face_window(image, found.points_px)
     return found.scan, worn, window, points

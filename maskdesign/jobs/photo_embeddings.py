@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +15,8 @@ from torch import Tensor
 
 from maskdesign.errors import ConfigError
 from maskdesign.files import read_npz, write_npz
-from maskdesign.jobs.photo_store import PhotoStore, prepare_worker, worker_count
+from maskdesign.jobs.photo_store import PhotoStore
+from maskdesign.jobs.pool import in_processes
 from maskdesign.optimize.photo_probes import embed_bare, embed_printed
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
@@ -50,9 +49,15 @@ def parse_shard(text: str) -> Shard:
 
 @dataclass(frozen=True)
 class _Job:
+    """A chunk of photos with one texture, and where each recognizer's embeddings of them lie."""
+
     keys: tuple[str, ...]
     texture: NDArray[np.float32] | None
-    target: Path
+    targets: Mapping[str, Path]
+
+    @property
+    def done(self) -> bool:
+        return all(path.exists() for path in self.targets.values())
 
 
 def embed_photos(
@@ -75,38 +80,28 @@ def embed_photos(
         recognizer -> texture -> (n, E); a texture is missing where another shard has not come that far.
     """
     chunks = [tuple(keys[start : start + CHUNK]) for start in range(0, len(keys), CHUNK)]
-    about = "".join(f"{recognizer.spec.name} {recognizer.spec.sha256};" for recognizer in recognizers)
     jobs = {
-        (name, number): _job(store, chunk, texture, about)
+        (name, number): _job(store, chunk, texture, recognizers)
         for number, chunk in enumerate(chunks)
         for name, texture in textures.items()
     }
     mine = [job for (_, number), job in jobs.items() if number % shard.count == shard.index - 1]
-    lacking = [job for job in mine if not job.target.exists()]
-    for done, _ in enumerate(_work(store, models_dir, lacking), start=1):
+    lacking = [job for job in mine if not job.done]
+    for done, _ in enumerate(in_processes(_embed_chunk, [(store, models_dir, job) for job in lacking]), start=1):
         progress.advance(len(mine) - len(lacking) + done, len(mine), f"{done} new")
     return _collect(recognizers, list(textures), len(chunks), jobs)
 
 
-def _job(store: PhotoStore, keys: tuple[str, ...], texture: Tensor | None, about: str) -> _Job:
+def _job(store: PhotoStore, keys: tuple[str, ...], texture: Tensor | None, recognizers: Sequence[Recognizer]) -> _Job:
     array = None if texture is None else texture.detach().float().contiguous().numpy()
-    digest = hashlib.sha256("\n".join(keys).encode() + about.encode())
+    digest = hashlib.sha256("\n".join(keys).encode())
     digest.update(BARE.encode() if array is None else str(array.shape).encode() + array.tobytes())
-    return _Job(keys, array, store.folder / "embeddings" / f"{digest.hexdigest()[:32]}.npz")
-
-
-def _work(store: PhotoStore, models_dir: Path | None, jobs: list[_Job]) -> Iterator[None]:
-    if not jobs:
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(worker_count(len(jobs)), context, prepare_worker) as pool:
-        waiting = [pool.submit(_embed_chunk, store, models_dir, job) for job in jobs]
-        try:
-            for job in as_completed(waiting):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    targets = {}
+    for recognizer in recognizers:
+        own = digest.copy()
+        own.update(f"{recognizer.spec.name} {recognizer.spec.sha256}".encode())
+        targets[recognizer.spec.name] = store.folder / "embeddings" / f"{own.hexdigest()[:32]}.npz"
+    return _Job(keys, array, targets)
 
 
 @lru_cache(maxsize=1)
@@ -116,14 +111,15 @@ def _recognizers(models_dir: Path | None) -> list[Recognizer]:
 
 def _embed_chunk(store: PhotoStore, models_dir: Path | None, job: _Job) -> None:
     photos = [store.load(key) for key in job.keys]
-    arrays = {}
     for recognizer in _recognizers(models_dir):
+        target = job.targets.get(recognizer.spec.name)
+        if target is None or target.exists():
+            continue
         if job.texture is None:
             embedded = embed_bare(recognizer, photos)
         else:
             embedded = embed_printed(recognizer, photos, torch.from_numpy(job.texture))
-        arrays[recognizer.spec.name] = embedded.numpy()
-    write_npz(job.target, **arrays)
+        write_npz(target, embeddings=embedded.numpy())
 
 
 def _collect(
@@ -131,10 +127,10 @@ def _collect(
 ) -> dict[str, dict[str, Tensor]]:
     found: dict[str, dict[str, Tensor]] = {recognizer.spec.name: {} for recognizer in recognizers}
     for texture in textures:
-        parts = [jobs[texture, number].target for number in range(chunks)]
-        if not all(path.exists() for path in parts):
+        own = [jobs[texture, number] for number in range(chunks)]
+        if not all(job.done for job in own):
             continue
-        arrays = [read_npz(path) for path in parts]
         for name, by_texture in found.items():
-            by_texture[texture] = torch.from_numpy(np.concatenate([array[name] for array in arrays]))
+            parts = [read_npz(job.targets[name])["embeddings"] for job in own]
+            by_texture[texture] = torch.from_numpy(np.concatenate(parts))
     return found

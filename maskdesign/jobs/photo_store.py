@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +19,7 @@ from maskdesign.errors import FaceError, InputError
 from maskdesign.faces.detect import FaceDetection, find_faces
 from maskdesign.faces.photo import mean_face, uncolored_face
 from maskdesign.files import read_image, sweep_partial_files, write_json
+from maskdesign.jobs.pool import in_processes
 from maskdesign.mask.carry import DrapedTemplate, carry_mask, prepare_carrying
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.pattern import MaskPattern
@@ -90,13 +88,12 @@ class PhotoStore:
 
 
 def fill_store(
-    store: PhotoStore, wanted: Sequence[tuple[Path, float]], progress: Progress, workers: int | None = None
+    store: PhotoStore, wanted: Sequence[tuple[Path, float]], progress: Progress
 ) -> dict[tuple[Path, float], str]:
     """Mask every photo that the store lacks.
 
     Args:
         wanted: photos that exist, each with a pleat opening.
-        workers: processes; as many as there are processors where None.
 
     Returns:
         the key of each.
@@ -106,39 +103,10 @@ def fill_store(
     lacking = [job for job, key in keys.items() if not store.place(key).exists() and not store.refusal(key).exists()]
     for opening_mm in sorted({opening for _, opening in lacking}):
         _draped(store, opening_mm)
-    for done, _ in enumerate(_work(store, [(*job, keys[job]) for job in lacking], workers), start=1):
+    work = [(store, *job, keys[job]) for job in lacking]
+    for done, _ in enumerate(in_processes(_mask_one, work), start=1):
         progress.advance(len(keys) - len(lacking) + done, len(keys), f"{done} new")
     return keys
-
-
-def worker_count(jobs: int) -> int:
-    """Processes for a number of jobs: one a processor."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(processors, jobs))
-
-
-def prepare_worker() -> None:
-    """One thread in each process: there is a process for every processor."""
-    import cv2
-    import torch
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-def _work(store: PhotoStore, jobs: list[tuple[Path, float, str]], workers: int | None) -> Iterator[None]:
-    if not jobs:
-        return
-    # Fresh processes: mediapipe's threads do not survive a fork.
-    context, count = multiprocessing.get_context("spawn"), workers or worker_count(len(jobs))
-    with ProcessPoolExecutor(count, context, prepare_worker) as pool:
-        waiting = [pool.submit(_mask_one, store, *job) for job in jobs]
-        try:
-            for job in as_completed(waiting):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _mask_one(store: PhotoStore, photo: Path, opening_mm: float, key: str) -> None:
@@ -150,7 +118,7 @@ def _mask_one(store: PhotoStore, photo: Path, opening_mm: float, key: str) -> No
 
 def _masked(store: PhotoStore, photo: Path, opening_mm: float) -> MaskedPhoto:
     image = read_image(photo)
-    found = uncolored_face(middle_face(image, str(photo)))
+    found = uncolored_face(image, middle_face(image, str(photo)))
     settings = _opened(store.drape, opening_mm)
     worn = carry_mask(_draped(store, opening_mm), found.scan, store.pattern, settings)
     window, points_px = face_window(image, found.points_px)

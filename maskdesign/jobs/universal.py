@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from maskdesign.config import config_hash, to_toml
 from maskdesign.errors import InputError
 from maskdesign.evaluation.pairs import Photo, photo_path, read_pairs
 from maskdesign.evaluation.protocol import DesignPeople, choose_design_people
+from maskdesign.evaluation.table import NO_MASK
 from maskdesign.files import write_image, write_json
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.optimize.loop import run_design
-from maskdesign.optimize.photo_probes import PhotoProbes, embed_bare, mean_of_others
+from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
 from maskdesign.optimize.texture import texture_from_parameters, texture_pixels
 from maskdesign.progress import Progress
@@ -50,10 +53,11 @@ class UniversalSummary:
 
 @dataclass(frozen=True)
 class _Group:
-    """Masked photos of some people, with a person's number for each."""
+    """Masked photos of some people, and for each one a person's number and embeddings of their other photos."""
 
     photos: list[MaskedPhoto]
     people: np.ndarray
+    enrolments: list[tuple[Tensor, ...]]
 
 
 def store_beside(run_folder: Path, config: JobConfig) -> PhotoStore:
@@ -82,7 +86,17 @@ def design_for_many(
     run = begin_run(out, to_toml(config), _identity(photos, people, recognizers))
     with locked(run):
         progress.stage("Masked photos")
-        design, held_out, refused = _read_groups(photos, people, config, store_beside(out, config), progress)
+        store = store_beside(out, config)
+        jobs = photo_jobs(photos, design_photos(people), config)
+        made = fill_store(store, list(jobs.values()), progress)
+        keys = {photo: made[job] for photo, job in jobs.items() if store.reason(made[job]) is None}
+        refused = {f"{p[0]}_{p[1]:04d}": str(store.reason(made[jobs[p]])) for p in jobs if p not in keys}
+        progress.stage("Enrolment")
+        bare = embed_photos(store, list(keys.values()), {NO_MASK: None}, models_dir, recognizers, Shard(), progress)
+        design, held_out = (
+            _group(store, keys, [bare[r.spec.name][NO_MASK] for r in recognizers], group)
+            for group in (people.design, people.validation)
+        )
         write_json(
             run.path("people.json"),
             {"design": sorted(people.design), "validation": sorted(people.validation), "photos_without_face": refused},
@@ -135,41 +149,28 @@ def _identity(folder: Path, people: DesignPeople, recognizers: Sequence[Recogniz
     }
 
 
-def _read_groups(
-    folder: Path, people: DesignPeople, config: JobConfig, store: PhotoStore, progress: Progress
-) -> tuple[_Group, _Group, dict[str, str]]:
-    jobs = photo_jobs(folder, design_photos(people), config)
-    keys = fill_store(store, list(jobs.values()), progress)
-    known = {photo: keys[job] for photo, job in jobs.items()}
-    refused = {f"{name}_{n:04d}": reason for (name, n), key in known.items() if (reason := store.reason(key))}
-    groups = [_group(store, known, group) for group in (people.design, people.validation)]
-    return groups[0], groups[1], refused
-
-
-def _group(store: PhotoStore, keys: Mapping[Photo, str], people: Mapping[str, tuple[Photo, ...]]) -> _Group:
-    photos, numbers = [], []
-    for number, own in enumerate(people.values()):
-        kept = [keys[photo] for photo in own if store.reason(keys[photo]) is None]
-        # One photo alone has nobody to be compared with.
-        if len(kept) > 1:
-            photos += [store.load(key) for key in kept]
-            numbers += [number] * len(kept)
-    if not photos:
+def _group(
+    store: PhotoStore, keys: Mapping[Photo, str], bare: Sequence[Tensor], people: Mapping[str, tuple[Photo, ...]]
+) -> _Group:
+    rows = {photo: row for row, photo in enumerate(keys)}
+    # One photo alone has nothing to be compared with.
+    kept = [[photo for photo in own if photo in keys] for own in people.values()]
+    kept = [own for own in kept if len(own) > 1]
+    if not kept:
         raise InputError("no two photos of one person show a face; give a folder of portraits")
-    return _Group(photos, np.array(numbers))
-
-
-def _enrolments(group: _Group, recognizers: Sequence[Recognizer]) -> list[tuple]:
-    columns = [mean_of_others(embed_bare(recognizer, group.photos), group.people) for recognizer in recognizers]
-    return list(zip(*columns, strict=True))
+    photos = [photo for own in kept for photo in own]
+    numbers = np.repeat(np.arange(len(kept)), [len(own) for own in kept])
+    chosen = [rows[photo] for photo in photos]
+    columns = [mean_of_others(embeddings[chosen], numbers) for embeddings in bare]
+    return _Group([store.load(keys[photo]) for photo in photos], numbers, list(zip(*columns, strict=True)))
 
 
 def _problem(design: _Group, held_out: _Group, recognizers: Sequence[Recognizer], config: JobConfig) -> Problem:
     probes = PhotoProbes(
         photos=design.photos,
-        enrolments=_enrolments(design, recognizers),
+        enrolments=design.enrolments,
         held_out=held_out.photos,
-        held_out_enrolments=_enrolments(held_out, recognizers),
+        held_out_enrolments=held_out.enrolments,
         jitter=config.jitter,
         pattern=config.mask,
         seed=config.seed,
