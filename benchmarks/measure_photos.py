@@ -51,12 +51,13 @@ def main() -> None:
     parser.add_argument("--models", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=40)
+    parser.add_argument("--groups", nargs="*", default=(), help="together, left out, alone, others; all else")
     parser.add_argument("--cache", type=Path, default=Path("runs/photo-mode"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     people, recognizers = report_people(options.photos, options.people), load_recognizers(options.models)
     with shown_progress() as progress:
-        write_json(options.out, compare_photos(people, recognizers, options.cache, progress))
+        write_json(options.out, compare_photos(people, recognizers, options.cache, progress, options.groups))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_tables_and_plots_show_what_was_measured():
 def test_compare_runs_every_condition_and_goes_on(tmp_path, pixels, monkeypatch, capsys):
     monkeypatch.setattr(job, "PerturbSettings", lambda: QUICK)
     monkeypatch.setattr(job, "_on_the_way", lambda *_: iter(()))
-    monkeypatch.setattr(job, "DSSIM_BUDGETS", ())
+    monkeypatch.setattr(job, "DSSIM_BUDGETS", (0.003,))
     monkeypatch.delenv("MASKDESIGN_MODELS", raising=False)
     for name in ("1", "2"):
         write_picture(tmp_path / "in" / "ann" / f"{name}.png", Picture(pixels))
@@ -106,7 +106,9 @@ def test_compare_runs_every_condition_and_goes_on(tmp_path, pixels, monkeypatch,
     figures = json.loads(capsys.readouterr().out)
     assert (figures["people"], figures["pairs"]) == (1, 1)
     assert figures["conditions"]["unchanged"]["recognizers"]["dlib"]["fnmr"] == 0
-    assert {"all, unnoticed", "random noise, strong", "inverted cells", "AdvHat-like"} <= set(figures["conditions"])
+    assert {"all, unnoticed", "random noise, balanced", "only dlib, unnoticed", "inverted cells", "AdvHat-like"} <= set(
+        figures["conditions"]
+    )
     monkeypatch.setattr(job, "measure_person", lambda *_: pytest.fail("measured again"))
     assert main(words) == 0
     assert main(["compare", "photos", str(tmp_path / "absent"), "--out", str(tmp_path / "o")]) == 3

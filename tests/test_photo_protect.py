@@ -238,10 +238,8 @@ def test_condition_rows_count_by_hand():
     def person(before, after):
         cell = {"found": True, "ssim": [1.0, 1.0, 1.0], "rmse": 0.0, "largest": 0}
         return {
-            "conditions": {
-                "unchanged": {**cell, "scores": {"r": before}},
-                "all": {**cell, "rmse": 2.55, "scores": {"r": after}},
-            }
+            "unchanged": {**cell, "scores": {"r": before}},
+            "all": {**cell, "rmse": 2.55, "scores": {"r": after}},
         }
 
     table = condition_rows([person([0.9, 0.2], [0.1, 0.1]), person([0.8], [0.7])], {"r": 0.5})

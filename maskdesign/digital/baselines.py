@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maskdesign.digital.perturb import FaceTask, PerturbSettings, Rung, ascend, changed
+from maskdesign.digital.perturb import FaceTask, PerturbSettings, Rung, ascend, changed, faint_noise
 from maskdesign.digital.protect import ProtectSettings, add_change, face_task
 from maskdesign.digital.region import MESH, FaceRegion, working_picture
 from maskdesign.digital.similarity import ssim
@@ -135,8 +135,8 @@ def _free_task(
 
 
 def _ascended(task: FaceTask, rung: Rung, settings: PerturbSettings, rng: np.random.Generator) -> torch.Tensor:
-    noise = torch.from_numpy(rng.normal(0, 2, tuple(task.low.shape)).astype(np.float32)) * (task.high > task.low)
-    state = noise, torch.zeros_like(noise)
+    start = faint_noise(task, rng)
+    state = start, torch.zeros_like(start)
     for _ in range(settings.steps):
         state = ascend(task, rung, settings, state, rng)
     return state[0]

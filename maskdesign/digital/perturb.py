@@ -41,7 +41,7 @@ class PerturbSettings:
     """Pace of the optimization of one face.
 
     Attributes:
-        steps: on the first rung of the ladder.
+        steps: on the first rung of the ladder; 0 leaves a network's change as it is.
         further_steps: on every further one, which starts from the last one's change.
         slack: margin beyond the threshold that is still pushed on.
         safe_margin: what every margin must fall below in every checked view before the climb stops.
@@ -59,8 +59,8 @@ class PerturbSettings:
     stride: float = 0.06
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.further_steps, self.check_views) < 1:
-            raise ConfigError("perturb.steps, perturb.further_steps and perturb.check_views must be at least 1")
+        if min(self.steps, self.further_steps, self.check_views) < 0:
+            raise ConfigError("perturb.steps, perturb.further_steps and perturb.check_views must not be negative")
         if not 0 <= self.momentum < 1 or self.stride <= 0:
             raise ConfigError("perturb.momentum must lie in [0, 1) and perturb.stride above 0")
 
@@ -165,27 +165,44 @@ def worst_margins(task: FaceTask, change: Tensor, settings: PerturbSettings, rng
 
 
 def climbed_rungs(
-    task: FaceTask, rungs: Sequence[Rung], settings: PerturbSettings, rng: np.random.Generator
+    task: FaceTask,
+    rungs: Sequence[Rung],
+    settings: PerturbSettings,
+    rng: np.random.Generator,
+    start: Tensor | None = None,
 ) -> Iterator[tuple[Rung, Tensor]]:
     """The best change on each rung, one after the other; each starts from the last one's.
+
+    Args:
+        start: (C, h, w) change to begin with, a network's; faint noise where None.
 
     Yields:
         the rung and the change, (C, h, w) in whole gray levels.
     """
-    shape = tuple(task.eye.pixels.shape)
-    noise = torch.from_numpy(rng.normal(0, 2, shape).astype(np.float32)) * (task.high > task.low)
-    state = noise, torch.zeros_like(noise)
+    if start is None:
+        start = faint_noise(task, rng)
+    state = start, torch.zeros_like(start)
     for number, rung in enumerate(rungs):
         for _ in range(settings.further_steps if number else settings.steps):
             state = ascend(task, rung, settings, state, rng)
         yield rung, fitted(task, rung, state[0])
 
 
+def faint_noise(task: FaceTask, rng: np.random.Generator) -> Tensor:
+    """(C, h, w) noise of 2 gray levels under the template: at the unchanged photo itself there is no gradient."""
+    noise = rng.normal(0, 2, tuple(task.eye.pixels.shape)).astype(np.float32)
+    return torch.from_numpy(noise) * (task.high > task.low)
+
+
 def climb(
-    task: FaceTask, rungs: Sequence[Rung], settings: PerturbSettings, rng: np.random.Generator
+    task: FaceTask,
+    rungs: Sequence[Rung],
+    settings: PerturbSettings,
+    rng: np.random.Generator,
+    start: Tensor | None = None,
 ) -> tuple[Rung, Tensor]:
     """Climb from the least visible rung until every recognizer is safely fooled, or the rungs end."""
-    for rung, change in climbed_rungs(task, rungs, settings, rng):
+    for rung, change in climbed_rungs(task, rungs, settings, rng, start):
         if rung == rungs[-1] or worst_margins(task, change, settings, rng).max().item() < settings.safe_margin:
             return rung, change
     raise ValueError("no rungs to climb")

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from maskdesign.digital.cells import TemplateSettings, choose_cells, photo_template, saliency
 from maskdesign.digital.key import PhotoKey, make_key
+from maskdesign.digital.networks import PerturbationNetwork
 from maskdesign.digital.perturb import LADDER, STRENGTHS, FaceTask, PerturbSettings, climb, visual_gain
 from maskdesign.digital.picture import Picture
 from maskdesign.digital.region import FaceRegion, face_mask, face_regions, working_picture
@@ -78,10 +79,12 @@ def protect(
     settings: ProtectSettings,
     rng: np.random.Generator,
     source: str,
+    generator: PerturbationNetwork | None = None,
 ) -> ProtectedPhoto:
     """Protect every face of a photo.
 
     Args:
+        generator: a trained network whose change the optimization begins with; none is needed.
         rng: of the noise that starts the optimization; a fresh one for each photo.
         source: name of the photo, for messages.
 
@@ -91,7 +94,9 @@ def protect(
     regions = face_regions(picture, source)
     pixels, templates, rungs = picture.pixels.copy(), [], []
     for region in regions:
-        template, rung = _protect_face(region, pixels, picture.color_channels, recognizers, settings, rng)
+        template, rung = _protect_face(
+            region, pixels[..., : picture.color_channels], recognizers, settings, rng, generator
+        )
         templates.append(template)
         rungs.append(rung)
     protected, template = picture.with_pixels(pixels), joined(templates)
@@ -111,16 +116,17 @@ def protect(
 def _protect_face(
     region: FaceRegion,
     pixels: NDArray[np.uint8],
-    channels: int,
     recognizers: Sequence[Recognizer],
     settings: ProtectSettings,
     rng: np.random.Generator,
+    generator: PerturbationNetwork | None,
 ) -> tuple[Template, int]:
     """Change one face in place; returns its template and the number of its rung."""
-    image = working_picture(region, pixels[..., :channels])
+    image = working_picture(region, pixels)
     task, corners = face_task(region, image, recognizers, settings, rng)
-    rung, change = climb(task, LADDER[: STRENGTHS.index(settings.strength) + 1], settings.perturb, rng)
-    add_change(region, pixels[..., :channels], change, settings.low_bits)
+    start = None if generator is None else generated_change(generator, task, rng)
+    rung, change = climb(task, LADDER[: STRENGTHS.index(settings.strength) + 1], settings.perturb, rng, start)
+    add_change(region, pixels, change, settings.low_bits)
     return photo_template(region, corners, settings.template.cell_px), LADDER.index(rung)
 
 
@@ -154,6 +160,16 @@ def face_task(
         face=torch.from_numpy(face_mask(region, height, width)[inner, inner].copy()),
         gain=gain,
     ), corners
+
+
+@torch.no_grad()
+def generated_change(generator: PerturbationNetwork, task: FaceTask, rng: np.random.Generator) -> Tensor:
+    """(C, h, w) change that a trained network proposes under the task's template."""
+    image, free = task.eye.pixels, (task.high > task.low).any(dim=0)
+    noise = torch.from_numpy(rng.normal(size=(1, *image.shape[1:])).astype(np.float32))
+    whole = image.expand(3, -1, -1).round()
+    change = generator(whole, noise, free) - whole
+    return change if len(image) == 3 else change.mean(dim=0, keepdim=True)
 
 
 def bit_bounds(pixels: Tensor, low_bits: int) -> tuple[Tensor, Tensor]:

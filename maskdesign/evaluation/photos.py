@@ -46,24 +46,26 @@ def condition_rows(people: Sequence[Mapping[str, Any]], thresholds: Mapping[str,
     """A table of conditions from the scores of single people.
 
     Args:
-        people: for each, `conditions`: name -> found, ssim (photo, face, template), rmse, scores by recognizer.
+        people: for each, condition -> found, ssim (photo, face, template), rmse, largest, scores by recognizer. The
+            condition `UNCHANGED` is there for everybody; another counts those people that have it.
         thresholds: recognizer -> score at FMR 1e-3.
 
     Returns:
-        people and pairs counted, and for each condition its likeness and each recognizer's FNMR with a 95 % bootstrap
-        interval over people, its gain over the unchanged photo, T_o, F_c and r_s.
+        people and pairs counted, and for each condition its people, its likeness and each recognizer's FNMR with a 95 %
+        bootstrap interval over people, its gain over the unchanged photo, T_o, F_c and r_s.
     """
-    names = list(people[0]["conditions"])
-    pairs = sum(len(next(iter(person["conditions"][UNCHANGED]["scores"].values()))) for person in people)
-    rows = {name: _row(people, name, thresholds) for name in names}
+    names = list(dict.fromkeys(name for person in people for name in person))
+    pairs = sum(len(next(iter(person[UNCHANGED]["scores"].values()))) for person in people)
+    rows = {name: _row([person for person in people if name in person], name, thresholds) for name in names}
     return {"people": len(people), "pairs": pairs, "fmr": "1e-3", "conditions": rows}
 
 
 def _row(people: Sequence[Mapping[str, Any]], condition: str, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    cells = [person["conditions"][condition] for person in people]
+    cells = [person[condition] for person in people]
     likeness = np.mean([cell["ssim"] for cell in cells], axis=0)
     figures = {name: _rates(people, condition, name, threshold) for name, threshold in thresholds.items()}
     return {
+        "people": len(people),
         "ssim_photo": float(likeness[0]),
         "ssim_face": float(likeness[1]),
         "ssim_template": float(likeness[2]),
@@ -100,5 +102,5 @@ def _rates(people: Sequence[Mapping[str, Any]], condition: str, name: str, thres
 
 def _missed(people: Sequence[Mapping[str, Any]], condition: str, name: str, threshold: float) -> NDArray[np.float64]:
     """(n,) each person's share of pairs that are not matched."""
-    scores = [person["conditions"][condition]["scores"][name] for person in people]
+    scores = [person[condition]["scores"][name] for person in people]
     return np.array([np.mean(np.array(row) < threshold) for row in scores])

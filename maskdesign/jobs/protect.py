@@ -20,6 +20,7 @@ from maskdesign.digital.restore import restore
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
 from maskdesign.files import check_readable, sweep_partial_files, write_json
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
+from maskdesign.jobs.photo_networks import load_generator
 from maskdesign.jobs.pool import in_processes
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
@@ -35,11 +36,13 @@ class ProtectConfig:
     Attributes:
         format: png, webp (lossless), tiff, or jpeg, which no key restores.
         jpeg_quality: of jpeg.
+        network: folder of `maskdesign train` whose perturbation network the optimization begins with; empty for none.
         protect: how photos are protected.
     """
 
     format: str = "png"
     jpeg_quality: int = 95
+    network: str = ""
     protect: ProtectSettings = field(default_factory=ProtectSettings)
 
     def __post_init__(self) -> None:
@@ -201,7 +204,8 @@ def _protect_one(task: _Task) -> Outcome:
         _check_free(task, picture, target, key)
         recognizers = chosen_recognizers(task.models_dir, task.names)
         # From the system's entropy: no two photos, nor the same one twice, share a stream of noise.
-        done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo)
+        network = load_generator(Path(task.config.network), recognizers) if task.config.network else None
+        done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo, network)
         _write(task, done, target, key)
     except OutputError:
         raise

@@ -97,17 +97,24 @@ def initial_state(problem: Problem) -> DesignState:
 
 
 def adam_update(
-    parameters: Tensor, gradient: Tensor, first: Tensor, second: Tensor, count: int, learning_rate: float
+    parameters: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    count: int,
+    learning_rate: float,
+    beta1: float = 0.9,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Adam (Kingma and Ba 2015, Algorithm 1) as a pure function, so that the state is all there is to save.
 
     Args:
         count: number of this update, from 1.
+        beta1: decay of the first moment.
 
     Returns:
         new parameters, first and second moments.
     """
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    beta2, epsilon = 0.999, 1e-8
     first = beta1 * first + (1 - beta1) * gradient
     second = beta2 * second + (1 - beta2) * gradient.square()
     corrected = second.sqrt() / math.sqrt(1 - beta2**count) + epsilon
