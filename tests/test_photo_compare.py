@@ -77,12 +77,12 @@ def conditions(fnmr: dict[str, float]) -> dict:
 
 
 def test_tables_and_plots_show_what_was_measured():
-    rates = {"unchanged": 0.1, "all, unnoticed": 0.8, "all, strong": 1.0, "only r, unnoticed": 0.7}
-    rates |= {"stacked, unnoticed": 0.6, "random noise, unnoticed": 0.2, "Fawkes-like, DSSIM 0.012": 0.3}
+    rates = {"unchanged": 0.1, "all, faint": 0.8, "all, balanced": 1.0, "only r, balanced": 0.7}
+    rates |= {"stacked, balanced": 0.6, "random noise, faint": 0.2, "Fawkes-like, DSSIM 0.012": 0.3}
     table = conditions(rates)
     assert table_2(table)[2] == "| r | 0.900 | 0.700 | 0.900 | 0.500 | 0.400 | 0.990 / 0.970 / 0.960 |"
     assert [line.split("|")[1].strip() for line in table_3(table)[2:]] == [
-        "all, unnoticed", "only r, unnoticed", "stacked, unnoticed",
+        "all, balanced", "only r, balanced", "stacked, balanced",
     ]  # fmt: skip
     assert "0.20 [0.20, 0.20]" in "\n".join(controls_table(table))
     assert "Fawkes-like, DSSIM 0.012" in "\n".join(baselines_table(table))
@@ -106,7 +106,7 @@ def test_compare_runs_every_condition_and_goes_on(tmp_path, pixels, monkeypatch,
     figures = json.loads(capsys.readouterr().out)
     assert (figures["people"], figures["pairs"]) == (1, 1)
     assert figures["conditions"]["unchanged"]["recognizers"]["dlib"]["fnmr"] == 0
-    assert {"all, unnoticed", "random noise, balanced", "only dlib, unnoticed", "inverted cells", "AdvHat-like"} <= set(
+    assert {"all, faint", "random noise, balanced", "only dlib, balanced", "inverted cells", "AdvHat-like"} <= set(
         figures["conditions"]
     )
     monkeypatch.setattr(job, "measure_person", lambda *_: pytest.fail("measured again"))

@@ -218,7 +218,7 @@ def test_train_learns_from_a_folder_and_protect_begins_with_it(tmp_path, monkeyp
     assert (tmp_path / "net" / "perturbation.safetensors").read_bytes() == before
     assert main([*words, "--set", "seed=2"]) == 3, "another configuration in the same folder"
     source = tmp_path / "in" / "ann" / "1.png"
-    alone = ("--set", f"network={tmp_path / 'net'}", "--set", "protect.perturb.steps=0", "--strength", "unnoticed")
+    alone = ("--set", f"network={tmp_path / 'net'}", "--set", "protect.perturb.steps=0", "--strength", "faint")
     assert main(["protect", str(source), "--out", str(tmp_path / "out"), *alone]) == 0
     with pytest.raises(InputError, match="holds no trained network"):
         load_generator(tmp_path / "in", [load_dlib_recognizer()])

@@ -150,9 +150,9 @@ def test_regions_lie_inside_any_photo_in_whole_blocks(height, width, face_px, at
 
 
 def test_a_photo_is_protected_within_its_budget_and_restored(portrait, recognizers):
-    done = protect(portrait, recognizers, ProtectSettings("unnoticed", perturb=QUICK), np.random.default_rng(0), "p")
+    done = protect(portrait, recognizers, ProtectSettings("faint", perturb=QUICK), np.random.default_rng(0), "p")
     changed = done.picture.pixels
-    assert done.faces == 1 and done.rung == "unnoticed"
+    assert done.faces == 1 and done.rung == "faint"
     assert done.ssim_face >= LADDER[0].face_ssim - 0.002
     assert done.ssim_photo == pytest.approx(oracle(portrait.pixels, changed), abs=1e-9)
     assert np.abs(changed.astype(int) - portrait.pixels).max() <= LADDER[0].max_change
@@ -168,14 +168,14 @@ def test_a_photo_is_protected_within_its_budget_and_restored(portrait, recognize
 
 def test_the_same_photo_twice_shares_no_stream(portrait, recognizers):
     once, twice = (
-        protect(portrait, recognizers, ProtectSettings("unnoticed", perturb=QUICK), np.random.default_rng(), "p")
+        protect(portrait, recognizers, ProtectSettings("faint", perturb=QUICK), np.random.default_rng(), "p")
         for _ in range(2)
     )
     assert pixels_digest(once.picture.pixels) != pixels_digest(twice.picture.pixels)
 
 
 def test_gray_alpha_two_faces_large_photos_and_low_bits(portrait, recognizers):
-    tiny = ProtectSettings("unnoticed", low_bits=3, user_seed=5, perturb=PerturbSettings(steps=1, check_views=1))
+    tiny = ProtectSettings("faint", low_bits=3, user_seed=5, perturb=PerturbSettings(steps=1, check_views=1))
     gray = portrait.pixels[..., :1]
     large = np.kron(gray, np.ones((2, 2, 1), np.uint8))
     two = np.concatenate([large, large[:, ::-1]], axis=1)
@@ -254,7 +254,7 @@ QUICKLY = ("protect.perturb.steps=1", "protect.perturb.further_steps=1", "protec
 
 
 def run(source, out, *more: str) -> int:
-    words = ["protect", str(source), "--out", str(out), "--strength", "unnoticed", "--recognizers", "dlib", *more]
+    words = ["protect", str(source), "--out", str(out), "--strength", "faint", "--recognizers", "dlib", *more]
     return main([*words, *(word for setting in QUICKLY for word in ("--set", setting))])
 
 

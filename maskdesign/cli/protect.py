@@ -32,7 +32,7 @@ class ProtectArgs:
 
     photos: Positional[Path]
     out: Path
-    strength: Literal["unnoticed", "balanced", "strong"] = "balanced"
+    strength: Literal["faint", "balanced", "strong"] = "balanced"
     recognizers: Annotated[str, tyro.conf.arg(metavar="A,B", help_behavior_hint="")] = ""
     unique: OptionalInt = None
     models: OptionalPath = None

@@ -32,7 +32,7 @@ class Rung:
     max_change: float
 
 
-LADDER = (Rung("unnoticed", 0.97, 12.0), Rung("balanced", 0.94, 16.0), Rung("strong", 0.88, 28.0))
+LADDER = (Rung("faint", 0.98, 8.0), Rung("balanced", 0.96, 12.0), Rung("strong", 0.92, 20.0))
 STRENGTHS = tuple(rung.name for rung in LADDER)
 
 
@@ -91,11 +91,12 @@ def visual_gain(eye: Reference) -> Tensor:
     """Where texture hides a change: the inverse curvature of 1 - SSIM, up to a factor, (1, h, w).
 
     To second order the structure term of SSIM loses |change|^2 / (2 variance + C2), so that of all changes of equal
-    SSIM the one along gradient x (variance + C2 / 2) moves the recognizers most. The variance is that around a pixel.
+    SSIM the one along gradient x (variance + C2 / 2) moves the recognizers most. Each pixel takes the calmest window
+    near it: beside an edge the variance is high, but a change of the calm skin there shows as a halo.
     """
     variance = functional.pad(eye.variance.mean(0)[None, None], (RADIUS_PX,) * 4, mode="replicate")
-    calm = functional.avg_pool2d(variance, 7, stride=1, padding=3, count_include_pad=False)[0]
-    return calm + C2 / 2
+    calmest = -functional.max_pool2d(-variance, 7, stride=1, padding=3)
+    return functional.avg_pool2d(calmest, 5, stride=1, padding=2, count_include_pad=False)[0] + C2 / 2
 
 
 def changed(task: FaceTask, change: Tensor) -> Tensor:

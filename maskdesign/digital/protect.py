@@ -31,7 +31,7 @@ class ProtectSettings:
     """How photos are protected.
 
     Attributes:
-        strength: the last rung of the ladder that may be climbed: unnoticed, balanced or strong.
+        strength: the last rung of the ladder that may be climbed: faint, balanced or strong.
         low_bits: the XOR operand stays below 2 ** low_bits, as in the paper; 8 leaves it free (the target mode).
         user_seed: makes a user's templates unlike those of others; None for the plain one.
     """

@@ -32,7 +32,7 @@ from maskdesign.digital.sight import JitterRanges, Points, draw_jitter, enroll_p
 from maskdesign.digital.similarity import reference, ssim
 from maskdesign.digital.template import Template
 from maskdesign.digital.training import TrainingSettings, load_parameters, train
-from maskdesign.errors import ConfigError, InputError, MaskdesignError
+from maskdesign.errors import ConfigError, InputError, MaskdesignError, RunError
 from maskdesign.files import read_npz, write_json, write_npz, write_text
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
 from maskdesign.optimize.ensemble import Member
@@ -105,10 +105,11 @@ def train_networks(
 
     Raises:
         InputError: too few photos with a usable face.
+        RunError: `out` holds another training.
     """
+    _begin(out, config)
     learned, held_out = _samples(folder, out / "faces", config, recognizers, progress)
     job = _job_hash(config, recognizers)
-    write_text(out / CONFIG, to_toml(config))
     figures: dict[str, Any] = {"learned_from": len(learned), "held_out": len(held_out), "templates": {}}
     for row, recognizer in enumerate(recognizers):
         network, name = _seeded(TemplateNetwork, config.seed), recognizer.spec.name
@@ -123,6 +124,12 @@ def train_networks(
     figures["perturbation"] = _perturbation_figures(generator, held_out, recognizers, config)
     write_json(out / "figures.json", figures)
     return figures
+
+
+def _begin(out: Path, config: NetworkConfig) -> None:
+    if (out / CONFIG).exists() and (out / CONFIG).read_text() != to_toml(config):
+        raise RunError(f"{out}: holds a training with another configuration; name another folder with --out")
+    write_text(out / CONFIG, to_toml(config))
 
 
 def load_generator(out: Path, recognizers: Sequence[Recognizer]) -> PerturbationNetwork:

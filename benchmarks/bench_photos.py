@@ -1,0 +1,134 @@
+"""Photo mode: what restores, what refuses, how long a photo takes; protection from the table of `measure_photos`.
+
+The rates cost half an hour of one core and come from docs/photo-mode/figures.json, which
+`python -m benchmarks.measure_photos PHOTOS --models DIR --out docs/photo-mode/figures.json` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.data import astronaut
+
+from maskdesign.digital.key import apply_key, make_key
+from maskdesign.digital.keyfile import SealError, seal, unseal
+from maskdesign.digital.perturb import LADDER
+from maskdesign.digital.picture import Picture, pixels_digest
+from maskdesign.digital.protect import ProtectSettings, protect
+from maskdesign.digital.template import Template
+from maskdesign.recognition.registry import load_recognizers
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "photo-mode" / "figures.json"
+MODELS = Path(os.environ.get("MASKDESIGN_SHARED", ROOT.parent / "shared")) / "models"
+LOG2_N = 14
+
+
+def figure(value: float | None, goal: float | None, better: str, unit: str) -> dict:
+    return {"value": value, "goal": goal, "better": better, "unit": unit, "issue": "digital"}
+
+
+def figures() -> dict[str, dict]:
+    torch.set_num_threads(1)
+    restored, refused = restored_share(200), refused_share(300)
+    return {
+        "photo_restored_bit_for_bit": figure(restored, 1.0, "higher", "share"),
+        "photo_spoiled_keys_refused": figure(refused, 1.0, "higher", "share"),
+        "photo_protect_seconds": figure(protect_seconds(), 10.0, "lower", "s"),
+        **rates(),
+    }
+
+
+def _random_case(rng: np.random.Generator) -> tuple[Picture, Picture, Template]:
+    height, width = rng.integers(8, 400, 2)
+    original = Picture(rng.integers(0, 256, (height, width, rng.integers(1, 5)), dtype=np.uint8))
+    side = rng.integers(1, 6, 200)
+    cells = np.stack([rng.integers(0, width - side + 1), rng.integers(0, height - side + 1), side], axis=1)
+    template, pixels = Template(cells.astype(np.int32)), original.pixels.copy()
+    noise = rng.integers(0, 256, (height, width, original.color_channels), dtype=np.uint8)
+    pixels[..., : original.color_channels] ^= noise * template.mask(int(height), int(width))[..., None]
+    return original, original.with_pixels(pixels), template
+
+
+def restored_share(count: int) -> float:
+    """Share of photos of many sizes and kinds whose SHA-256 comes back; every tenth through a sealed key."""
+    good = 0
+    for number in range(count):
+        original, protected, template = _random_case(np.random.default_rng(number))
+        key = make_key(original, protected, template)
+        if number % 10 == 0:
+            key = unseal(seal(key, b"secret", LOG2_N), b"secret")
+        good += pixels_digest(apply_key(key, protected).pixels) == pixels_digest(original.pixels)
+    return good / count
+
+
+def refused_share(count: int) -> float:
+    """Share of sealed keys with one flipped bit, or cut short, that do not open; the tests flip every bit."""
+    rng = np.random.default_rng(0)
+    data, refused = seal(make_key(*_random_case(rng)), b"secret", LOG2_N), 0
+    for number in range(count):
+        spoiled = bytearray(data)
+        # After the header, whose flips cost up to 2^20 of scrypt each.
+        place = int(rng.integers(40 * 8, len(data) * 8))
+        spoiled[place // 8] ^= 1 << place % 8
+        try:
+            unseal(bytes(spoiled if number % 2 else data[: place // 8]), b"secret")
+        except SealError:
+            refused += 1
+    return refused / count
+
+
+def protect_seconds() -> float:
+    """Process time for one 256 x 256 portrait on one thread, up to the default strength, with every recognizer at hand."""
+    recognizers = load_recognizers(MODELS if MODELS.is_dir() else None)
+    picture = Picture(np.ascontiguousarray(astronaut()[:256, 96:352]))
+    # The first photo of a process also loads mediapipe; a folder pays that once.
+    protect(picture, recognizers[:1], ProtectSettings("faint"), np.random.default_rng(0), "warm")
+    started = time.process_time()
+    protect(picture, recognizers, ProtectSettings(), np.random.default_rng(0), "portrait")
+    return time.process_time() - started
+
+
+def rates() -> dict[str, dict]:
+    if not FIGURES.exists():
+        return {}
+    conditions = json.loads(FIGURES.read_text())["conditions"]
+    found = {}
+    for rung in LADDER:
+        row = conditions.get(f"all, {rung.name}")
+        if row:
+            worst = min(cell["fnmr"] for cell in row["recognizers"].values())
+            found[f"photo_{rung.name}_worst_fnmr"] = figure(worst, _goal(row["ssim_photo"]), "higher", "rate")
+            found[f"photo_{rung.name}_ssim"] = figure(row["ssim_photo"], 0.96, "higher", "SSIM")
+            found[f"photo_{rung.name}_ssim_in_face"] = figure(row["ssim_face"], None, "higher", "SSIM")
+    found |= {f"photo_left_out_{name}": value for name, value in _left_out(conditions).items()}
+    losses = [_loss(conditions, quality) for quality in (95, 85, 75) if f"all, balanced, JPEG {quality}" in conditions]
+    if losses:
+        found["photo_jpeg_loss"] = figure(max(losses), 0.05, "lower", "rate")
+    return found
+
+
+def _goal(similarity: float) -> float | None:
+    """The goal holds for what few notice; the faintest rung is reported as it is."""
+    return 0.95 if similarity < 0.9955 else None
+
+
+def _left_out(conditions: dict) -> dict[str, dict]:
+    """Gain over random noise of equal size on the recognizer that a protection never met, at the strongest rung."""
+    found = {}
+    for name in next(iter(conditions.values()))["recognizers"]:
+        row = conditions.get(f"without {name}, strong")
+        if row:
+            noise = conditions["random noise, strong"]["recognizers"][name]["fnmr"]
+            found[f"{name}_gain"] = figure(row["recognizers"][name]["fnmr"] - noise, 0.5, "higher", "rate")
+    return found
+
+
+def _loss(conditions: dict, quality: int) -> float:
+    before, after = (conditions[f"all, balanced{way}"]["recognizers"] for way in ("", f", JPEG {quality}"))
+    return max(before[name]["fnmr"] - after[name]["fnmr"] for name in before)
