@@ -84,7 +84,7 @@ def refused_share(count: int) -> float:
 
 
 def protect_seconds() -> float:
-    """Process time for one 256 x 256 portrait on one thread, up to the default strength, with every recognizer at hand."""
+    """Process time for one 256 x 256 portrait on one thread, default strength, every recognizer at hand."""
     recognizers = load_recognizers(MODELS if MODELS.is_dir() else None)
     picture = Picture(np.ascontiguousarray(astronaut()[:256, 96:352]))
     # The first photo of a process also loads mediapipe; a folder pays that once.
