@@ -11,13 +11,39 @@ from maskdesign.errors import ConfigError
 from maskdesign.evaluation.grid import EvaluationSettings
 from maskdesign.evaluation.protocol import PhotoProtocol
 from maskdesign.mask.drape import DrapeSettings
+from maskdesign.mask.misplaced import PlacementRanges
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.optimize.objective import ObjectiveSettings
 from maskdesign.optimize.photo_probes import PhotoJitter
 from maskdesign.optimize.step import DesignSettings
 from maskdesign.optimize.texture import TextureStyle
-from maskdesign.render.distribution import ViewRanges
+from maskdesign.render.distribution import HeldOutRanges, ViewRanges
 from maskdesign.render.renderer import RenderSettings
+
+
+@dataclass(frozen=True)
+class HeldOutPlacement(PlacementRanges):
+    """A mask as it is worn on four days."""
+
+    placements: int = 4
+
+
+@dataclass(frozen=True)
+class HeldOutSettings:
+    """Views on which a design is judged and never improved, harder than its own.
+
+    Attributes:
+        count: number of views; 0 leaves this out. As many of the design's own kind are judged beside them.
+        views, placement: what they are drawn from; the opening is `evaluation.opening_mm`.
+    """
+
+    count: int = 24
+    views: HeldOutRanges = field(default_factory=HeldOutRanges)
+    placement: HeldOutPlacement = field(default_factory=HeldOutPlacement)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count <= 10_000:
+            raise ConfigError(f"held_out.count = {self.count} must lie between 0 and 10000")
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,8 @@ class JobConfig:
     mask: MaskPattern = field(default_factory=MaskPattern)
     drape: DrapeSettings = field(default_factory=DrapeSettings)
     views: ViewRanges = field(default_factory=ViewRanges)
+    placement: PlacementRanges = field(default_factory=PlacementRanges)
+    held_out: HeldOutSettings = field(default_factory=HeldOutSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
     texture: TextureStyle = field(default_factory=TextureStyle)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)

@@ -14,6 +14,7 @@ from maskdesign.faces.photo import PhotoFace, face_from_photo
 from maskdesign.files import read_image, write_bytes, write_image
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.evaluate import evaluation_stage
+from maskdesign.jobs.held_out import held_out_stage
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import (
@@ -133,6 +134,7 @@ def _run_stages(
     _write_design(run, problem, state, subject, worn[config.drape.opening_mm])
     progress.stage("Evaluation")
     evaluation = evaluation_stage(run, config, subject, worn, members, progress)
+    held_out_stage(run, config, subject, worn, members, progress)
     progress.stage("Sheets and report")
     for paper in config.papers:
         make_sheet(run, config, paper, run.sheet(paper))

@@ -20,6 +20,7 @@ from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.loops import head_with_loops
+from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
 from maskdesign.optimize.enrolment import enroll
 from maskdesign.optimize.ensemble import Member, WearerProbes
@@ -117,7 +118,11 @@ def build_problem(
     subject: Subject, worn: Mapping[float, WornMask], members: tuple[Member, ...], config: JobConfig
 ) -> Problem:
     """The design problem of a run."""
-    scenes = tuple(scene_at(subject.face, worn[opening], config) for opening in config.openings_mm)
+    scenes = tuple(
+        scene_at(subject.face, placed, config)
+        for number, opening in enumerate(config.openings_mm)
+        for placed in misplaced(subject.face, worn[opening], config.placement, config.seed + number)
+    )
     bank = ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
         recognizers=tuple(member.recognizer for member in members),

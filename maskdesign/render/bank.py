@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from maskdesign.render.distribution import ViewRanges, sample_views
+from maskdesign.render.distribution import ViewRanges, coarser, sample_views
 from maskdesign.render.renderer import RenderSettings, Shot, take_shots
 from maskdesign.render.scene import Scene
 from maskdesign.render.view import View
@@ -59,6 +59,7 @@ def shots_bytes(shots: Sequence[Shot]) -> int:
 
 
 def _as_taken_now(kept: View, now: View) -> View:
-    # The white balance answers the light, which is the kept one.
-    response = replace(now.response, white_balance=kept.response.white_balance)
+    # The white balance answers the light and the binning the distance, which are the kept ones.
+    response = coarser(now.response, kept.binning / now.binning)
+    response = replace(response, white_balance=kept.response.white_balance)
     return replace(kept, response=response, noise_seed=now.noise_seed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from maskdesign.errors import ConfigError
 from maskdesign.render.camera import orbit_camera
+from maskdesign.render.cloth import CONTROLS
 from maskdesign.render.light import KELVIN_RANGE, Light, color_temperature_rgb
 from maskdesign.render.sensor import CameraResponse
 from maskdesign.render.view import View
@@ -35,6 +36,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "distortion": (-0.1, 0.1),
     "jpeg_share": (0, 1),
     "jpeg_quality": (1, 100),
+    "sensor_px": (0, 8192),
+    "field_of_view_deg": (5, 150),
+    "cloth_mm": (0, 20),
 }
 
 
@@ -46,7 +50,8 @@ class ViewRanges:
         image_px: side of the square image.
         yaw_deg, pitch_deg, roll_deg: largest turn of the head to either side.
         distance_mm: camera to head; decides the perspective.
-        px_per_mm: resolution at the head's distance.
+        px_per_mm: resolution at the head's distance. With a sensor, only the highest one counts: what the sensor
+            resolves more finely is binned to it.
         kelvin: color temperature of the light.
         cast_left: share (as an exponent) of the light's color that the camera does not balance away.
         ambient, directional: light that a white surface reflects, mean over the channels, before the cast.
@@ -61,6 +66,11 @@ class ViewRanges:
         distortion: radial distortion of the lens, < 0 is a barrel; none by default.
         jpeg_share: share of pictures that are stored as JPEG; none by default.
         jpeg_quality: of those pictures.
+        sensor_px: pixels across the camera's whole picture, of which a view is the part around the head: 2048 of a
+            good camera down to 300, where a face at arm's length just fills a recognizer's crop. With it the distance
+            decides the resolution, and blur, noise and motion are those of the sensor's pixels. 0 for no sensor.
+        field_of_view_deg: across the sensor's whole picture.
+        cloth_mm: standard deviation of the cloth's deformation at each control point, in sheet millimeters.
 
     Raises:
         ConfigError: a range outside its limits, or one that runs backwards.
@@ -87,10 +97,15 @@ class ViewRanges:
     distortion: tuple[float, float] = (0.0, 0.0)
     jpeg_share: float = 0.0
     jpeg_quality: tuple[float, float] = (60.0, 95.0)
+    sensor_px: tuple[float, float] = (0.0, 0.0)
+    field_of_view_deg: tuple[float, float] = (50.0, 75.0)
+    cloth_mm: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not 1 <= self.image_px <= MAX_IMAGE_PX:
             raise ConfigError(f"views.image_px = {self.image_px} must lie between 1 and {MAX_IMAGE_PX}")
+        if 0 == self.sensor_px[0] < self.sensor_px[1]:
+            raise ConfigError(f"views.sensor_px = {self.sensor_px} must be (0, 0) or start above 0")
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
             lowest, highest = value if isinstance(value, tuple) else (0.0, value)
@@ -99,6 +114,21 @@ class ViewRanges:
                 raise ConfigError(
                     f"views.{field.name} = {value} must rise and lie between {limits[0]:g} and {limits[1]:g}"
                 )
+
+
+@dataclass(frozen=True)
+class HeldOutRanges(ViewRanges):
+    """Harder views than those of a design: farther turned, from real sensors, shaken, stored as JPEG, on soft cloth."""
+
+    yaw_deg: float = 55.0
+    pitch_deg: float = 25.0
+    roll_deg: float = 15.0
+    distance_mm: tuple[float, float] = (400.0, 2000.0)
+    motion_px: tuple[float, float] = (0.0, 4.0)
+    distortion: tuple[float, float] = (-0.03, 0.03)
+    jpeg_share: float = 0.5
+    sensor_px: tuple[float, float] = (640.0, 2048.0)
+    cloth_mm: tuple[float, float] = (0.5, 2.0)
 
 
 def sample_views(ranges: ViewRanges, seed: int, step: int, count: int, scene_count: int) -> list[View]:
@@ -126,9 +156,6 @@ def _sample_view(ranges: ViewRanges, generator: np.random.Generator, scene_count
 
     yaw_deg, pitch_deg, roll_deg = (around_zero(b) for b in (ranges.yaw_deg, ranges.pitch_deg, ranges.roll_deg))
     distance_mm, px_per_mm = between(ranges.distance_mm), between(ranges.px_per_mm)
-    camera = orbit_camera(
-        yaw_deg, pitch_deg, roll_deg, distance_mm, distance_mm * px_per_mm, ranges.image_px, ranges.image_px
-    )
     tint = color_temperature_rgb(between(ranges.kelvin))
     tint /= tint.mean()
     light = Light(
@@ -153,7 +180,36 @@ def _sample_view(ranges: ViewRanges, generator: np.random.Generator, scene_count
         distortion=between(ranges.distortion),
         jpeg_quality=int(generator.uniform() < ranges.jpeg_share) * round(between(ranges.jpeg_quality)),
     )
-    return View(camera, light, response, scene_index, _triple(background), noise_seed)
+    sensor_px, field_of_view_deg = between(ranges.sensor_px), between(ranges.field_of_view_deg)
+    cloth_mm = generator.normal(0, 1, 2 * CONTROLS) * between(ranges.cloth_mm)
+    binning = 1.0
+    if ranges.sensor_px[1] > 0:
+        sharpest = sensor_px / (2 * np.tan(np.radians(field_of_view_deg) / 2) * distance_mm)
+        binning = max(1.0, float(sharpest) / ranges.px_per_mm[1])
+        px_per_mm = float(sharpest) / binning
+    camera = orbit_camera(
+        yaw_deg, pitch_deg, roll_deg, distance_mm, distance_mm * px_per_mm, ranges.image_px, ranges.image_px
+    )
+    return View(
+        camera,
+        light,
+        coarser(response, binning),
+        scene_index,
+        _triple(background),
+        noise_seed,
+        binning,
+        tuple(map(float, cloth_mm)) if ranges.cloth_mm[1] > 0 else (),
+    )
+
+
+def coarser(response: CameraResponse, factor: float) -> CameraResponse:
+    """A response in pixels that are `factor` times as wide: lengths shrink, and noise averages out."""
+    return replace(
+        response,
+        blur_sigma_px=response.blur_sigma_px / factor,
+        motion_px=response.motion_px / factor,
+        noise_std=response.noise_std / factor,
+    )
 
 
 def _lamp_direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import InputError
+from maskdesign.render.cloth import deform_cloth
 from maskdesign.render.illumination import illuminate_view
 from maskdesign.render.print_response import UNCHANGED, PrintResponse, printed_color
 from maskdesign.render.scene import Scene
@@ -65,8 +66,12 @@ def take_shots(scenes: Sequence[Scene], views: Sequence[View], settings: RenderS
     """Everything of some views that no texture changes; arguments and errors as in `render_views`."""
     settings = settings or RenderSettings()
     _check_views(scenes, views, settings)
-    affine = map_threads(lambda view: illuminate_view(scenes[view.scene_index], view, settings), views)
+    affine = map_threads(lambda view: _affine_view(scenes[view.scene_index], view, settings), views)
     return [Shot(view, part, settings.print_response) for view, part in zip(views, affine, strict=True)]
+
+
+def _affine_view(scene: Scene, view: View, settings: RenderSettings) -> AffineView:
+    return deform_cloth(illuminate_view(scene, view, settings), view.cloth_mm, scene.sheet_size_mm)
 
 
 def develop_shots(shots: Sequence[Shot], texture: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ class Scene:
         material: (T,) uint8, `FACE` or `MASK`.
         face_texture: (3, H, W) float32, linear light of an 8-bit sRGB picture.
         finishes: how `FACE` and `MASK` shine.
+        sheet_size_mm: width and height of the mask's sheet.
 
     Convention: uv has its origin at the upper left of the picture, u right and v down.
 
@@ -55,6 +56,7 @@ class Scene:
     material: Tensor
     face_texture: Tensor
     finishes: tuple[Finish, Finish] = (MATTE, MATTE)
+    sheet_size_mm: tuple[float, float] = (175.0, 155.0)
 
     def __post_init__(self) -> None:
         count = len(self.triangles)
@@ -140,6 +142,7 @@ def build_scene(face: FaceScan, worn: WornMask | None, pattern: MaskPattern) -> 
         corner_uv=torch.from_numpy(np.concatenate([part[3] for part in parts])[order].astype(np.float32)),
         material=torch.from_numpy(material[order].astype(np.uint8)),
         face_texture=decode_pixels(face.texture),
+        sheet_size_mm=(pattern.width_mm, pattern.height_mm),
     )
 
 
