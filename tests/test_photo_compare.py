@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from benchmarks import photo_docs
 from maskdesign.cli.main import main
 from maskdesign.digital import baselines
 from maskdesign.digital.perturb import PerturbSettings
@@ -113,3 +114,9 @@ def test_compare_runs_every_condition_and_goes_on(tmp_path, pixels, monkeypatch,
     assert main(words) == 0
     assert main(["compare", "photos", str(tmp_path / "absent"), "--out", str(tmp_path / "o")]) == 3
     assert main(["compare", "photos", str(tmp_path / "out"), "--out", str(tmp_path / "o")]) == 3
+
+
+def test_the_docs_tables_are_those_of_the_measured_figures():
+    if photo_docs.FIGURES.exists():
+        page = photo_docs.PAGE.read_text()
+        assert photo_docs.with_tables(page, json.loads(photo_docs.FIGURES.read_text())) == page

@@ -11,7 +11,7 @@ from photo_samples import protected, random_picture, smooth_picture
 from PIL import Image
 
 from maskdesign.cli.main import main
-from maskdesign.digital.keyfile import write_key
+from maskdesign.digital.keyfile import seal, write_key
 from maskdesign.digital.picture import Picture, for_webp, pixels_digest, read_picture, write_jpeg, write_picture
 from maskdesign.errors import ImageError, UsageError
 
@@ -118,7 +118,7 @@ def case(tmp_path, monkeypatch):
     original = smooth_picture(rng, 60, 80, 4)
     changed, key = protected(rng, original)
     write_picture(tmp_path / "a.png", changed)
-    write_key(tmp_path / "a.key", key, b"secret", LOG2_N)
+    write_key(tmp_path / "a.key", seal(key, b"secret", LOG2_N))
     return tmp_path, original
 
 

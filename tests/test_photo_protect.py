@@ -292,19 +292,23 @@ def test_a_mixed_folder_is_done_as_far_as_it_can_and_goes_on(folder, portrait, c
 def test_work_that_was_killed_goes_on_but_no_key_is_ever_replaced(folder, portrait, capsys):
     source, out = folder / "in" / "a.png", folder / "out"
     assert run(source, out) == 0
-    finished = (out / "a.key").read_bytes()
-    (out / "a.png").unlink()
-    assert run(source, out) == 0, "killed before the photo was written"
+    kept = (out / "a.key").read_bytes()
+    table = json.loads((out / "protected.json").read_text())
     (out / "protected.json").unlink()
     assert run(source, out) == 0, "killed before the table was written"
-    assert (out / "a.key").read_bytes() != finished
-    kept = (out / "a.key").read_bytes()
+    again = json.loads((out / "protected.json").read_text())
+    assert again[0]["margins"] == pytest.approx(table[0]["margins"], abs=1e-5)
+    assert again[0]["ssim_photo"] == table[0]["ssim_photo"]
+    (out / "a.png").rename(folder / "moved.png")
+    assert run(source, out) == 0, "the photo was moved away, its key is kept"
     assert run(source, out, "--unique", "3") == 3
     assert "other settings" in capsys.readouterr().err
     (out / "protected.json").unlink()
-    shutil.copy(folder / "in" / "a.png", out / "a.png")
     assert run(source, out) == 3
-    assert "exists already" in capsys.readouterr().err
+    assert "a.key exists already" in capsys.readouterr().err
+    shutil.copy(source, out / "a.png")
+    assert run(source, out) == 3
+    assert "a.png exists already" in capsys.readouterr().err
     assert (out / "a.key").read_bytes() == kept
 
 

@@ -64,9 +64,9 @@ def unseal(data: bytes, passphrase: bytes) -> PhotoKey:
         raise SealError from error
 
 
-def write_key(path: Path, key: PhotoKey, passphrase: bytes, log2_n: int = LOG2_N) -> None:
-    """Seal a key into a file that only its owner may read, atomically."""
-    write_bytes(path, seal(key, passphrase, log2_n), mode=0o600)
+def write_key(path: Path, sealed: bytes) -> None:
+    """Write a sealed key into a file that only its owner may read, atomically."""
+    write_bytes(path, sealed, mode=0o600)
 
 
 def read_key_bytes(path: Path) -> bytes:

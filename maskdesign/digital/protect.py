@@ -99,17 +99,31 @@ def protect(
         )
         templates.append(template)
         rungs.append(rung)
-    protected, template = picture.with_pixels(pixels), joined(templates)
-    boxes = np.any([photo_face_mask(region, *picture.shape) for region in regions], axis=0)
+    protected = picture.with_pixels(pixels)
+    key = make_key(picture, protected, joined(templates))
+    return describe(picture, protected, key, regions, STRENGTHS[max(rungs)], recognizers)
+
+
+def describe(
+    original: Picture,
+    protected: Picture,
+    key: PhotoKey,
+    regions: Sequence[FaceRegion],
+    rung: str,
+    recognizers: Sequence[Recognizer],
+) -> ProtectedPhoto:
+    """A protected photo with its figures."""
+    boxes = np.any([photo_face_mask(region, *original.shape) for region in regions], axis=0)
+    cells = key.template.mask(*original.shape)
     return ProtectedPhoto(
         picture=protected,
-        key=make_key(picture, protected, template),
+        key=key,
         faces=len(regions),
-        rung=STRENGTHS[max(rungs)],
-        ssim_photo=ssim(picture.rgb, protected.rgb),
-        ssim_face=ssim(picture.rgb, protected.rgb, boxes),
-        ssim_template=ssim(picture.rgb, protected.rgb, template.mask(*picture.shape)),
-        margins=own_margins(picture, protected, regions, recognizers),
+        rung=rung,
+        ssim_photo=ssim(original.rgb, protected.rgb),
+        ssim_face=ssim(original.rgb, protected.rgb, boxes),
+        ssim_template=ssim(original.rgb, protected.rgb, cells),
+        margins=own_margins(original, protected, regions, recognizers),
     )
 
 

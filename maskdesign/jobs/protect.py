@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from maskdesign.config import apply_overrides, config_hash, from_mapping
-from maskdesign.digital.keyfile import is_key_file, read_key_bytes, write_key
+from maskdesign.digital.keyfile import is_key_file, read_key_bytes, seal, unseal, write_key
 from maskdesign.digital.picture import Picture, for_webp, pixels_digest, read_picture, write_jpeg, write_picture
-from maskdesign.digital.protect import ProtectedPhoto, ProtectSettings, protect
+from maskdesign.digital.protect import ProtectedPhoto, ProtectSettings, describe, protect
+from maskdesign.digital.region import face_regions
 from maskdesign.digital.restore import restore
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
 from maskdesign.files import check_readable, sweep_partial_files, write_json
@@ -181,7 +182,9 @@ def _finished(task: _Task, row: Outcome | None, targets: Sequence[str]) -> Outco
         return Outcome(task.photo, reason=f"several photos are called {task.target}; rename all but one")
     if is_key_file(task.source.with_suffix(".key")):
         return Outcome(task.photo, reason="it is protected already, its key lies beside it; give the original")
-    if row is None or not all((task.out / name).is_file() for name in (row.protected, row.key) if name):
+    written = () if row is None else (row.protected, row.key)
+    # A photo that was moved away leaves its key: it is done, and doing it again would need another key.
+    if row is None or not any((task.out / name).exists() for name in written if name):
         return None
     if row.sha256 != _file_digest(task.source) or row.settings != _settings_hash(task):
         reason = f"{task.out / str(row.protected)} is from another photo or other settings; name another --out"
@@ -201,12 +204,13 @@ def _protect_one(task: _Task) -> Outcome:
     try:
         picture = read_picture(task.source)
         picture = for_webp(picture) if task.config.format == "webp" else picture
-        _check_free(task, picture, target, key)
         recognizers = chosen_recognizers(task.models_dir, task.names)
-        # From the system's entropy: no two photos, nor the same one twice, share a stream of noise.
-        network = load_generator(Path(task.config.network), recognizers) if task.config.network else None
-        done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo, network)
-        _write(task, done, target, key)
+        done = _found(task, picture, target, key, recognizers)
+        if done is None:
+            network = load_generator(Path(task.config.network), recognizers) if task.config.network else None
+            # From the system's entropy: no two photos, nor the same one twice, share a stream of noise.
+            done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo, network)
+            _write(task, done, target, key)
     except OutputError:
         raise
     except MaskdesignError as error:
@@ -227,26 +231,36 @@ def _protect_one(task: _Task) -> Outcome:
     )
 
 
-def _check_free(task: _Task, original: Picture, target: Path, key: Path) -> None:
-    """Refuse to replace what may be the only key of a photo that is already about in the world."""
-    if not target.exists():
-        return
+def _found(
+    task: _Task, original: Picture, target: Path, key: Path, recognizers: Sequence[Recognizer]
+) -> ProtectedPhoto | None:
+    """What a run that was killed before it could write the table has finished; None where nothing is in the way.
+
+    Raises:
+        InputError: other files stand there. A key may be the only one of a photo that is already about in the world, so
+            none is ever replaced.
+    """
+    if not target.exists() and not key.exists():
+        return None
     try:
-        whole = restore(read_picture(target), read_key_bytes(key), task.passphrase, str(target), str(key))
-        ours = pixels_digest(whole.pixels) == pixels_digest(original.pixels)
+        protected, sealed = read_picture(target), read_key_bytes(key)
+        whole = restore(protected, sealed, task.passphrase, str(target), str(key))
+        if pixels_digest(whole.pixels) == pixels_digest(original.pixels):
+            opened, regions = unseal(sealed, task.passphrase), face_regions(original, task.photo)
+            return describe(original, protected, opened, regions, task.config.protect.strength, recognizers)
     except MaskdesignError:
-        ours = False
-    if not ours:
-        raise InputError(f"{target} exists already; move it and its key, or name another --out")
+        pass
+    raise InputError(f"{target if target.exists() else key} exists already; move it, or name another --out")
 
 
 def _write(task: _Task, done: ProtectedPhoto, target: Path, key: Path) -> None:
     if task.config.format == "jpeg":
         write_jpeg(target, done.picture, task.config.jpeg_quality)
         return
-    # The key comes first: a photo without one could never be restored.
-    write_key(key, done.key, task.passphrase)
+    # scrypt takes its time before the first file is written: a kill falls between the two in one of thousands of cases.
+    sealed = seal(done.key, task.passphrase)
     write_picture(target, done.picture)
+    write_key(key, sealed)
 
 
 @functools.lru_cache(maxsize=1)
