@@ -6,7 +6,10 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+
+from maskdesign.errors import MaskdesignError
 
 Result = TypeVar("Result")
 
@@ -17,6 +20,9 @@ def in_processes(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...
     Args:
         work: importable by name, for fresh processes: mediapipe's threads do not survive a fork.
         arguments: what can be pickled.
+
+    Raises:
+        MaskdesignError: a process was killed.
     """
     if not arguments:
         return
@@ -26,6 +32,10 @@ def in_processes(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...
         try:
             for job in as_completed(jobs):
                 yield job.result()
+        except BrokenProcessPool as error:
+            raise MaskdesignError(
+                "a process was killed, perhaps for lack of memory; the same command goes on where it stopped"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
