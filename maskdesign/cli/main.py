@@ -24,6 +24,7 @@ VERBS = {
     "protect": "hide the faces in a photo or a folder of photos from recognizers, with keys to undo it",
     "restore": "give a protected photo its original pixels back, bit for bit",
     "models": "list, add, verify, calibrate or pull recognizers",
+    "calibrate": "fit a design to your printer, mask and camera by photos of a printed board",
     "doctor": "check this installation and say what is missing",
 }
 
