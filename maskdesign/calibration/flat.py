@@ -118,7 +118,7 @@ def _plane_residual(board: Board, index: NDArray, points: NDArray) -> NDArray[np
     drawn = inner_corners_mm(board).reshape(-1, 2)[index]
     homography, _ = cv2.findHomography(drawn, points, 0)
     mapped = cv2.perspectiveTransform(drawn[:, None], homography)[:, 0]
-    return np.subtract(mapped, points, dtype=np.float64)
+    return np.array(mapped, np.float64) - np.array(points, np.float64)
 
 
 def fit_lens(board: Board, photos: Sequence[FlatCorners], width_px: int, height_px: int) -> Lens:

@@ -21,6 +21,8 @@ OUTSIDE = 6.0
 """What a patch loses for each corner that would lie beside the board, in nats."""
 SURE = 6.0
 """By how much the best place must be likelier than the next one, in nats: about two inks that differ."""
+LEAST_AGREEMENT = -0.6
+"""Mean logarithm, halved, of how likely the inks are: 0 where all agree, -1.5 on another board."""
 SIDES = np.array([[0, 0], [-1, 0], [-1, -1], [0, -1]])
 """Cell at a corner between step k and step k + 1, relative to the corner."""
 
@@ -170,6 +172,9 @@ class _Scores:
         alike = range(4, 8) if mirrored else range(4)
         ways = [way for way in alike if off[way] <= max(50.0, min(off[k] for k in alike))]
         way = max(ways, key=lambda way: self.tables[way].max())
+        # The best of many bad places is no place: the inks themselves must agree.
+        if self.tables[way].max() < LEAST_AGREEMENT * 2 * len(self.patch.saddles):
+            return self.corners[way], 0.0
         shift = np.unravel_index(int(self.tables[way].argmax()), self.tables[way].shape)
         return self.corners[way] + np.array(shift), _lead([self.tables[way] for way in ways])
 
