@@ -167,7 +167,7 @@ def _pose_start(drawn: NDArray, points: NDArray, focal_px: float, center: NDArra
     K = np.array([[focal_px, 0, center[0]], [0, focal_px, center[1]], [0, 0, 1.0]])
     flat = np.column_stack([drawn, np.zeros(len(drawn))])
     _, rotation, translation = cv2.solvePnP(flat, points, K, np.zeros(5), flags=cv2.SOLVEPNP_IPPE)
-    return np.concatenate([rotation[:, 0], translation[:, 0]])
+    return np.concatenate([rotation[:, 0], translation[:, 0]]).astype(np.float64)
 
 
 def _project(drawn: NDArray, lens: NDArray, pose: NDArray, center: NDArray) -> NDArray[np.float64]:
