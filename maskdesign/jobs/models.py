@@ -14,6 +14,7 @@ from maskdesign.evaluation.calibrate import Calibration, calibrate, embed_photos
 from maskdesign.evaluation.pairs import photo_path, read_pairs
 from maskdesign.files import write_bytes
 from maskdesign.progress import Progress
+from maskdesign.recognition.black_box import BlackBox
 from maskdesign.recognition.dlib_net import check_digest
 from maskdesign.recognition.download import download
 from maskdesign.recognition.onnx_file import read_weights
@@ -22,9 +23,9 @@ from maskdesign.recognition.presets import PIXELS, SOURCES, TEMPLATES, Source
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import (
     MODELS_VARIABLE,
-    described_models,
+    described_recognizers,
+    load_described,
     load_dlib_recognizer,
-    load_onnx_recognizer,
 )
 from maskdesign.recognition.spec import RecognizerSpec, load_spec, save_spec
 
@@ -148,7 +149,7 @@ def _embedding_size(file: Path, recognizer: Recognizer) -> int:
 def verify_models(folder: Path | None) -> list[Check]:
     """Read every recognizer at hand in full: digest, operators, sizes, finite answers, a gradient to the picture."""
     checks = [_check("dlib", load_dlib_recognizer)]
-    checks += [_check(path.stem, lambda path=path: load_onnx_recognizer(path)) for path in described_models(folder)]
+    checks += [_check(toml.stem, lambda toml=toml: load_described(toml)) for toml in described_recognizers(folder)]
     return checks
 
 
@@ -157,7 +158,11 @@ def _check(name: str, load) -> Check:
         recognizer = load()
         spec = recognizer.spec
         generator = torch.Generator().manual_seed(0)
-        crops = torch.rand(2, 3, spec.height_px, spec.width_px, generator=generator).requires_grad_()
+        crops = torch.rand(2, 3, spec.height_px, spec.width_px, generator=generator)
+        if isinstance(recognizer.network, BlackBox):
+            recognizer.embed(crops)
+            return Check(name, "")
+        crops.requires_grad_()
         (gradient,) = torch.autograd.grad(recognizer.embed(crops).square().sum(), crops)
     except MaskdesignError as error:
         return Check(name, str(error))
@@ -193,21 +198,21 @@ def calibrate_models(
     for (path, recognizer), embeddings in zip(chosen, found, strict=True):
         measured = calibrate(recognizer, folds, embeddings)
         if path is not None:
-            _write_calibration(path.with_suffix(".toml"), measured)
-        written = "" if path is None else str(path.with_suffix(".toml"))
+            _write_calibration(path, measured)
+        written = "" if path is None else str(path)
         without_face = len(named) - len(missing) - len(embeddings)
         results.append(Calibrated(recognizer.spec.name, written, missing, without_face, measured))
     return results
 
 
 def _chosen(name: str | None, folder: Path | None) -> list[tuple[Path | None, Recognizer]]:
-    paths = {path.stem: path for path in described_models(folder)}
+    paths = {toml.stem: toml for toml in described_recognizers(folder)}
     if name is not None and name not in ("dlib", *paths):
         raise InputError(f"{name}: no such recognizer; known are {', '.join(['dlib', *paths])}")
     chosen: list[tuple[Path | None, Recognizer]] = []
     if name in (None, "dlib"):
         chosen.append((None, load_dlib_recognizer()))
-    return chosen + [(path, load_onnx_recognizer(path)) for stem, path in paths.items() if name in (None, stem)]
+    return chosen + [(path, load_described(path)) for stem, path in paths.items() if name in (None, stem)]
 
 
 def _cache(recognizer: Recognizer, photos: Path) -> Path:

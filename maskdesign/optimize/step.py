@@ -13,6 +13,7 @@ from maskdesign.errors import ConfigError
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.optimize.ensemble import Probe, ProbeSource, probe_margins
 from maskdesign.optimize.objective import ObjectiveSettings, objective
+from maskdesign.optimize.queries import estimate_gradient
 from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters
 from maskdesign.recognition.recognizer import Recognizer
 
@@ -32,6 +33,9 @@ class DesignSettings:
         validation_views: fixed views on which the best texture is chosen.
         validate_every: steps between two validations.
         checkpoint_seconds: time between two checkpoints.
+        query_pairs: 0 takes the exact gradient; n > 0 estimates it from 2 n answers a step, as black boxes need it.
+        query_spread: how far those questions lie from the parameters.
+        query_budget: most pictures that a design may show each recognizer; 0 sets no limit.
     """
 
     steps: int = 300
@@ -42,6 +46,9 @@ class DesignSettings:
     validation_views: int = 24
     validate_every: int = 20
     checkpoint_seconds: float = 5.0
+    query_pairs: int = 0
+    query_spread: float = 0.3
+    query_budget: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "views_per_step", "bank_steps", "validation_views", "validate_every"):
@@ -49,6 +56,19 @@ class DesignSettings:
                 raise ConfigError(f"design.{name} = {getattr(self, name)} must be at least 1")
         if not 0 < self.final_learning_rate <= self.learning_rate:
             raise ConfigError("design.final_learning_rate must be positive and at most design.learning_rate")
+        if not 0 <= self.query_pairs < VALIDATION_STREAM or not self.query_spread > 0 or self.query_budget < 0:
+            raise ConfigError("design.query_pairs and design.query_budget must not be negative, query_spread above 0")
+        if 0 < self.query_budget < self.queries:
+            raise ConfigError(
+                f"this design shows each recognizer {self.queries} pictures, design.query_budget allows "
+                f"{self.query_budget}; lower design.steps, query_pairs or views_per_step"
+            )
+
+    @property
+    def queries(self) -> int:
+        """Pictures that a whole design shows each recognizer: every step, and every validation."""
+        validations = -(-self.steps // self.validate_every)
+        return self.steps * self.views_per_step * (2 * self.query_pairs + 1) + validations * self.validation_views
 
 
 @dataclass(frozen=True)
@@ -135,15 +155,36 @@ def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict
     """
     settings = problem.design
     probes = problem.probes.probes(state.step, settings.views_per_step)
-    parameters = state.parameters.clone().requires_grad_(True)
-    loss, margins = _loss(problem, parameters, probes)
-    (gradient,) = torch.autograd.grad(loss, parameters)
+    slope = _estimated_slope if settings.query_pairs else _exact_slope
+    loss, margins, gradient = slope(problem, state, probes)
     rate = learning_rate_at(settings, state.step)
     updated, first, second = adam_update(
         state.parameters, gradient, state.first_moment, state.second_moment, state.step + 1, rate
     )
     state = replace(state, parameters=updated, first_moment=first, second_moment=second, step=state.step + 1)
     return state, {"loss": loss.item(), **_margin_figures(problem, margins)}
+
+
+def _exact_slope(problem: Problem, state: DesignState, probes: Sequence[Probe]) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, margins and gradient."""
+    parameters = state.parameters.clone().requires_grad_(True)
+    loss, margins = _loss(problem, parameters, probes)
+    return loss, margins, torch.autograd.grad(loss, parameters)[0]
+
+
+@torch.no_grad()
+def _estimated_slope(problem: Problem, state: DesignState, probes: Sequence[Probe]) -> tuple[Tensor, Tensor, Tensor]:
+    """The same from answers alone; all questions of a step are about the same probes."""
+    settings = problem.design
+    gradient = estimate_gradient(
+        lambda parameters: _loss(problem, parameters, probes)[0].item(),
+        state.parameters,
+        settings.query_pairs,
+        settings.query_spread,
+        problem.seed,
+        state.step,
+    )
+    return *_loss(problem, state.parameters, probes), gradient
 
 
 def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[str, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.spec import RecognizerSpec, load_spec
 
 MODELS_VARIABLE = "MASKDESIGN_MODELS"
+BLACK_BOXES_VARIABLE = "MASKDESIGN_BLACK_BOXES"
+"""A specification may name a command to run or a service to send faces to: only with this set to "allow"."""
 READY = "ready"
 UNCALIBRATED = "has no thresholds yet; run `maskdesign models calibrate` with pairs of photos, or take its .toml away"
 
@@ -55,7 +57,7 @@ def load_recognizers(models_dir: Path | None) -> list[Recognizer]:
             that is not calibrated.
     """
     recognizers = [load_dlib_recognizer()]
-    recognizers += sorted(map(load_onnx_recognizer, described_models(models_dir)), key=lambda entry: entry.spec.name)
+    recognizers += sorted(map(load_described, described_recognizers(models_dir)), key=lambda entry: entry.spec.name)
     _check_names(recognizers)
     for recognizer in recognizers:
         if not recognizer.spec.is_calibrated:
@@ -98,21 +100,59 @@ def list_recognizers(models_dir: Path | None) -> list[RecognizerRow]:
     Raises:
         RecognizerError: no such folder.
     """
-    return [_dlib_row(), *sorted(map(_onnx_row, _models(models_dir)), key=lambda row: row.name)]
+    rows = [*map(_onnx_row, _models(models_dir)), *map(_black_box_row, _black_boxes(models_dir))]
+    return [_dlib_row(), *sorted(rows, key=lambda row: row.name)]
+
+
+def _folder(models_dir: Path | None) -> Path | None:
+    folder = models_dir or (Path(os.environ[MODELS_VARIABLE]) if os.environ.get(MODELS_VARIABLE) else None)
+    if folder is not None and not folder.is_dir():
+        raise RecognizerError(f"{folder}: not a folder; name one that holds .onnx files with a .toml beside each")
+    return folder
 
 
 def _models(models_dir: Path | None) -> list[Path]:
-    folder = models_dir or (Path(os.environ[MODELS_VARIABLE]) if os.environ.get(MODELS_VARIABLE) else None)
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise RecognizerError(f"{folder}: not a folder; name one that holds .onnx files with a .toml beside each")
-    return sorted(folder.glob("*.onnx"))
+    folder = _folder(models_dir)
+    return sorted(folder.glob("*.onnx")) if folder else []
 
 
-def described_models(models_dir: Path | None) -> Iterator[Path]:
-    """The .onnx files of a folder (as in `load_recognizers`) that have a .toml beside them."""
-    return (path for path in _models(models_dir) if path.with_suffix(".toml").is_file())
+def described_recognizers(models_dir: Path | None) -> list[Path]:
+    """The .toml files of a folder that stand beside an .onnx file, and allowed black boxes; see `load_recognizers`."""
+    beside = [path.with_suffix(".toml") for path in _models(models_dir) if path.with_suffix(".toml").is_file()]
+    return beside + (_black_boxes(models_dir) if os.environ.get(BLACK_BOXES_VARIABLE) == "allow" else [])
+
+
+def load_described(toml: Path) -> Recognizer:
+    """A recognizer from its specification: the .onnx file beside it, or the black box that it names."""
+    if toml.with_suffix(".onnx").is_file():
+        return load_onnx_recognizer(toml.with_suffix(".onnx"))
+    return _load_black_box(toml)
+
+
+def _black_boxes(models_dir: Path | None) -> list[Path]:
+    folder = _folder(models_dir)
+    tomls = sorted(folder.glob("*.toml")) if folder else []
+    return [path for path in tomls if not path.with_suffix(".onnx").exists() and "black_box" in path.read_text("utf-8")]
+
+
+def _load_black_box(toml: Path) -> Recognizer:
+    from maskdesign.recognition.black_box import embedding_box, score_box
+    from maskdesign.recognition.remote import Command, remote_embed, remote_score, service
+
+    spec = load_spec(toml)
+    box = spec.black_box
+    if box is None:
+        raise RecognizerError(f"{toml}: {spec.file} does not lie beside it; put it there")
+    # What was asked before must not pass for an answer of another command or address.
+    spec = replace(spec, sha256=hashlib.sha256(repr(sorted(box.items())).encode()).hexdigest())
+    way = (
+        Command(spec.name, box["command"], box["timeout_s"])
+        if "command" in box
+        else service(spec.name, box["url"], box["timeout_s"])
+    )
+    if box["answers"] == "scores":
+        return score_box(spec, remote_score(spec.name, way), str(toml))
+    return embedding_box(spec, remote_embed(spec.name, way), str(toml))
 
 
 def _check_names(recognizers: list[Recognizer]) -> None:
@@ -175,6 +215,18 @@ def _onnx_row(path: Path) -> RecognizerRow:
         return RecognizerRow(path.stem, 0, "", {}, "", "", str(path), str(error))
     status = READY if spec.is_calibrated else UNCALIBRATED
     return _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), status)
+
+
+def _black_box_row(toml: Path) -> RecognizerRow:
+    try:
+        spec = load_spec(toml)
+    except MaskdesignError as error:
+        return RecognizerRow(toml.stem, 0, "", {}, "", "", str(toml), str(error))
+    if os.environ.get(BLACK_BOXES_VARIABLE) != "allow":
+        return _row(
+            spec, str(toml), f"black box, not asked: set {BLACK_BOXES_VARIABLE}=allow where you trust {toml.name}"
+        )
+    return _row(spec, str(toml), READY if spec.is_calibrated else UNCALIBRATED)
 
 
 def _row(spec: RecognizerSpec, path: str, status: str) -> RecognizerRow:

@@ -45,6 +45,8 @@ class RecognizerSpec:
         thresholds: FMR as text ("1e-2", "1e-3") -> score from which on two faces count as one person; empty until the
             recognizer is calibrated.
         genuine_mean, impostor_mean: mean score of pairs of one person, and of two persons; nan until then.
+        black_box: for one without weights here: `command` (words) or `url`, `answers` ("embeddings" or "scores") and
+            `timeout_s`; None for a network.
         pair_score: (B, E) probes and whom they claim to be -> (B,) scores, for a black box that compares pairs itself;
             None takes `metric`.
 
@@ -71,6 +73,7 @@ class RecognizerSpec:
     thresholds: Mapping[str, float]
     genuine_mean: float
     impostor_mean: float
+    black_box: Mapping[str, Any] | None = None
     pair_score: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, compare=False)
 
     @property
@@ -90,20 +93,20 @@ def load_spec(path: Path) -> RecognizerSpec:
         path: TOML with the keys name, file, licence, architecture, training_set, embedding_size,
             input = {width, height, channels, scale, mean, std}, metric, template, thresholds, genuine_mean,
             impostor_mean; optional are sha256 and points (default `FIVE_POINTS`). thresholds, genuine_mean and
-            impostor_mean may be left out together: such a recognizer is not calibrated yet.
+            impostor_mean may be left out together: such a recognizer is not calibrated yet. black_box = {command or
+            url, answers, timeout_s} stands in the place of file.
 
     Raises:
         InputError: no such file.
         RecognizerError: not TOML, an unknown or a missing key, or a value out of range; names file and key.
     """
     document = _read_toml(path)
-    _check_keys(path, document, _TOP, {**_OPTIONAL, **_CALIBRATION}, "")
+    kind = {"black_box": _black_box} if "black_box" in document else {"file": _file_name}
+    _check_keys(path, document, {**_TOP, **kind}, {**_OPTIONAL, **_CALIBRATION}, "")
     document = {"sha256": "", "points": list(FIVE_POINTS), **document}
-    calibrated = _calibration_keys(path, document)
-    top = {
-        key: _converted(path, key, check, document[key]) for key, check in {**_TOP, **_OPTIONAL, **calibrated}.items()
-    }
-    top = {**_NOT_CALIBRATED, **top}
+    checks = {**_TOP, **kind, **_OPTIONAL, **_calibration_keys(path, document)}
+    top = {key: _converted(path, key, check, document[key]) for key, check in checks.items()}
+    top = {"file": "", **_NOT_CALIBRATED, **top}
     _check_keys(path, top["input"], _INPUT, {}, "input.")
     crop = {key: _converted(path, f"input.{key}", check, top["input"][key]) for key, check in _INPUT.items()}
     del top["input"]
@@ -116,8 +119,9 @@ def load_spec(path: Path) -> RecognizerSpec:
 
 def save_spec(path: Path, spec: RecognizerSpec) -> None:
     """Write a specification that `load_spec` reads back, atomically."""
-    plain = ("name", "file", "sha256", "licence", "architecture", "training_set", "embedding_size", "metric", "points")
+    plain = ("name", "sha256", "licence", "architecture", "training_set", "embedding_size", "metric", "points")
     document: dict[str, Any] = {key: getattr(spec, key) for key in plain}
+    document |= {"black_box": dict(spec.black_box)} if spec.black_box else {"file": spec.file}
     document["template"] = spec.template_px
     if spec.is_calibrated:
         document |= {key: getattr(spec, key) for key in _CALIBRATION}
@@ -204,6 +208,19 @@ def _digest(value: Any) -> str:
     return value
 
 
+def _black_box(value: Any) -> dict[str, Any]:
+    given = {"answers": "embeddings", "timeout_s": 30.0, **_table(value)}
+    ways = [key for key in ("command", "url") if key in given]
+    if len(ways) != 1 or set(given) != {"answers", "timeout_s", *ways}:
+        raise _InvalidError("a table with either command or url, and answers and timeout_s where they differ")
+    words = given.get("command", ["-"])
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise _InvalidError("a table whose command is a list of words")
+    if given["answers"] not in ("embeddings", "scores") or not 0 < _number(given["timeout_s"]) <= 3600:
+        raise _InvalidError("a table with answers = embeddings or scores and timeout_s from 0 to 3600")
+    return given
+
+
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _InvalidError("a table")
@@ -269,7 +286,6 @@ def _thresholds(value: Any) -> dict[str, float]:
 
 _TOP: dict[str, Callable[[Any], Any]] = {
     "name": _text,
-    "file": _file_name,
     "licence": _text,
     "architecture": _text,
     "training_set": _text,
