@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from maskdesign.faces.head import builtin_face
+from maskdesign.faces.scan import FaceScan
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import enroll_all, scene_at
 from maskdesign.mask.drape import drape_mask
@@ -15,6 +16,7 @@ from maskdesign.optimize.ensemble import WearerProbes, landmark_pixels
 from maskdesign.optimize.step import Problem, design_step, initial_state
 from maskdesign.optimize.texture import texture_from_parameters
 from maskdesign.recognition.align import align_faces
+from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
 from maskdesign.recognition.score import margins, scores
 from maskdesign.render.bank import ShotBank
@@ -53,9 +55,14 @@ def figures() -> dict[str, dict]:
 
 
 def _problem() -> Problem:
-    config, face = JobConfig(), builtin_face()
+    return single_wearer_problem(builtin_face(), load_recognizers(None))
+
+
+def single_wearer_problem(face: FaceScan, recognizers: list[Recognizer]) -> Problem:
+    """The default design of one wearer, at one pleat opening."""
+    config = JobConfig()
     scene = scene_at(face, drape_mask(face, config.mask, config.drape), config)
-    members = enroll_all(face, load_recognizers(None), config)
+    members = enroll_all(face, recognizers, config)
     bank = ShotBank((scene,), config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
         recognizers=tuple(member.recognizer for member in members),
