@@ -24,6 +24,7 @@ class ReportContent:
         run_id, source, scale: the run, its photo, and what set the millimeters.
         pictures: caption -> (H, W, 3) uint8, in order.
         curve_svg: course of the design.
+        heat_svg: recognizer -> heat maps over the views.
         evaluation: rows and gains.
         recognizers: name -> one line about it.
         drape: figure -> value with its unit.
@@ -37,6 +38,7 @@ class ReportContent:
     scale: str
     pictures: dict[str, NDArray[np.uint8]]
     curve_svg: str
+    heat_svg: dict[str, str]
     evaluation: Evaluation
     recognizers: dict[str, str]
     drape: dict[str, str]

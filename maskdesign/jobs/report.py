@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 
+import torch
+
 from maskdesign.evaluation.controls import control_textures
+from maskdesign.evaluation.heatmaps import heat_map_svg
 from maskdesign.evaluation.pictures import loss_curve_svg, preview_strip
-from maskdesign.evaluation.report import ReportContent, report_html
-from maskdesign.evaluation.table import Evaluation
+from maskdesign.evaluation.report import HEADLINE_CONTROL, ReportContent, report_html
+from maskdesign.evaluation.table import DESIGNED, NO_MASK, Evaluation
 from maskdesign.files import write_image, write_text
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import Subject, run_texture, scene_at
 from maskdesign.mask.worn import DrapeReport, WornMask
 from maskdesign.optimize.loop import read_journal
+from maskdesign.recognition.score import margins
 from maskdesign.recognition.spec import RecognizerSpec
 from maskdesign.render.scene import build_scene
 from maskdesign.run import Run
 from maskdesign.sheets.layout import find_paper
 from maskdesign.sheets.preview import sheet_preview
 
+MAPPED = (NO_MASK, HEADLINE_CONTROL, DESIGNED)
 CAPTIONS = {
     "face": "The head made from the photo",
     "plain": "A plain blue mask draped on it",
@@ -46,6 +51,7 @@ def report_stage(
         scale=about["scale"],
         pictures={CAPTIONS[name]: pixels for name, pixels in pictures.items()},
         curve_svg=loss_curve_svg(read_journal(run.metrics)),
+        heat_svg={spec.name: _heat_maps(config, spec, evaluation) for spec in specs},
         evaluation=evaluation,
         recognizers={spec.name: _about(spec) for spec in specs},
         drape=_drape_figures(worn.report),
@@ -65,6 +71,12 @@ def _pictures(run: Run, config: JobConfig, subject: Subject, worn: WornMask) -> 
         "plain": preview_strip(masked, plain),
         "designed": preview_strip(masked, run_texture(run, config)),
     }
+
+
+def _heat_maps(config: JobConfig, spec: RecognizerSpec, evaluation: Evaluation) -> str:
+    scores = {name: values for name, values in evaluation.scores[spec.name].items() if name in MAPPED}
+    in_margins = {name: margins(spec, torch.tensor(values)).tolist() for name, values in scores.items()}
+    return heat_map_svg(config.evaluation, in_margins, spec.name)
 
 
 def _about(spec: RecognizerSpec) -> str:
