@@ -19,12 +19,13 @@ from maskdesign.calibration.flat import FlatCorners, Lens, fit_lens, read_flat, 
 from maskdesign.calibration.identify import identify, look
 from maskdesign.calibration.overlay import draw_corners
 from maskdesign.calibration.predict import build_probes, predict
-from maskdesign.calibration.worn import WornReading, read_worn
+from maskdesign.calibration.worn import WornPhoto, WornReading, read_worn
 from maskdesign.config import from_mapping
 from maskdesign.errors import InputError, UsageError
 from maskdesign.faces.head import builtin_face
 from maskdesign.faces.scan import FaceScan, load_face
 from maskdesign.files import read_image, write_image, write_json, write_npz
+from maskdesign.jobs.calibrate_apply import write_design
 from maskdesign.jobs.mask import read_pattern
 from maskdesign.mask.cells import cell_quads, fit_cells
 from maskdesign.mask.pattern import MaskPattern
@@ -32,8 +33,10 @@ from maskdesign.progress import Progress
 
 RESULT = "calibration.json"
 VISIBILITY = "visibility.npz"
-UNEVEN_PX = 3.0
-"""Median distance between model and photo, in thousandths of the photo's longer side, from which on to warn."""
+UNEVEN = 3.5
+"""Distance between model and photo, in thousandths of the photo's longer side, from which on to warn."""
+LEAST_AGREED, LEAST_SHOWN = 0.75, 0.6
+"""Shares of the corners that the inks name and of those that the model shows, below which a fit is doubted."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def read_photos(
         document |= {"board": board_name, "worn": reading}
         readings += found
     write_json(out / RESULT, document)
+    write_design(out, document)
     return readings
 
 
@@ -275,8 +279,9 @@ def _describe_worn(
         advice = what_to_improve(
             photo.pixels, board, photo.matched.index, expected.points_px, photo.identified.angle_deg
         )
-        if 1000 * residual / max(photo.pixels.shape[:2]) > UNEVEN_PX * 4:
-            advice.append("WARNING: the mask does not lie as the model says; check the overlay before you use this")
+        doubt = _doubt(photo, board, expected.may_show, residual)
+        if doubt is not None:
+            advice.insert(0, doubt)
         lines = [*advice, *common] or ["worn: good"]
         picture = draw_corners(photo.pixels, board, photo.matched, lines, expected.points_px)
         overlay = _write_overlay(out, path, picture)
@@ -301,6 +306,20 @@ def _describe_worn(
         "seen_share": float(reading.visibility.ever.mean()),
         "corners": int(found.sum()),
     }, readings
+
+
+def _doubt(photo: WornPhoto, board: Board, may_show: NDArray[np.bool_], residual_px: float) -> str | None:
+    """Why a fit is not to be trusted: what the inks name and what the model expects must be the same corners."""
+    index = photo.identified.corner[:, 0] * (board.columns - 1) + photo.identified.corner[:, 1]
+    agreed = np.isin(index, photo.matched.index).sum() / max(1, np.isin(index, np.flatnonzero(may_show)).sum())
+    shown = len(photo.matched.index) / max(1, may_show.sum())
+    uneven = 1000 * residual_px / max(photo.pixels.shape[:2]) > UNEVEN
+    if agreed > LEAST_AGREED and shown > LEAST_SHOWN and not uneven:
+        return None
+    return (
+        "WARNING: do not use this yet: the mask does not lie as the model says. Give photos of one wearing by one "
+        "camera at one zoom, and the wearer's own head with --face"
+    )
 
 
 def _cell_maps(reading: WornReading, board: Board) -> dict[str, NDArray]:

@@ -12,6 +12,7 @@ from maskdesign.calibration.color import ColorFit, fit_response, gamut_volume, i
 from maskdesign.errors import ImageError, InputError, UsageError
 from maskdesign.files import read_image, write_json
 from maskdesign.jobs.calibrate import RESULT, read_result
+from maskdesign.jobs.calibrate_apply import write_design
 
 SRGB_VOLUME = 8.3e5
 
@@ -66,6 +67,7 @@ def read_color(photos: tuple[Path, ...], icc: Path | None, out: Path) -> ColorRe
     )
     document = read_result(out) | {"color": asdict(reading) | {"response": asdict(fit.response)}}
     write_json(out / RESULT, document)
+    write_design(out, document)
     return reading
 
 

@@ -1,0 +1,38 @@
+"""A calibration as a configuration: what was measured takes the place of what a design assumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from maskdesign.config import read_toml
+from maskdesign.files import write_text
+from maskdesign.mask.pattern import MaskPattern
+from maskdesign.mask.settings import widest_opening_mm
+
+DESIGN = "design.toml"
+AROUND_MM = 4.0
+"""A mask is never put on twice alike: the design meets openings this far to either side of the measured one."""
+
+
+def write_design(folder: Path, document: dict[str, Any]) -> None:
+    """Write `design.toml`, for `maskdesign design --config`; nothing where neither a worn mask nor colors are known.
+
+    The measured opening is the one that is shown and judged; the design meets one to either side of it.
+    """
+    lines = []
+    if worn := document.get("worn"):
+        pattern = MaskPattern()
+        low, high = pattern.folded_height_mm, widest_opening_mm(pattern)
+        opening = round(min(max(worn["asked_opening_mm"], low + 1), high - 1), 1)
+        around = [round(max(opening - AROUND_MM, low), 1), round(min(opening + AROUND_MM, high), 1)]
+        nose_mm = round(pattern.nose_v_mm + worn["placement_mm"], 1)
+        lines += [f"openings_mm = {around}", "[drape]", f"opening_mm = {opening}"]
+        lines += ["[evaluation]", f"opening_mm = {opening}", "[mask]", f"nose_v_mm = {nose_mm}"]
+    if color := document.get("color"):
+        response = color["response"]
+        lines += ["[render.print_response]"]
+        lines += [f"{name} = {[list(row) for row in response[name]]}" for name in ("exponents", "coefficients")]
+    if lines:
+        write_text(folder / DESIGN, "# Written by maskdesign calibrate.\n" + "\n".join(lines) + "\n")
+        read_toml(folder / DESIGN)
