@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskdesign.errors import InputError
+
+ROTATION_TOLERANCE = 1e-4
+
 
 @dataclass(frozen=True)
 class PinholeCamera:
@@ -19,6 +23,9 @@ class PinholeCamera:
         width_px, height_px: image size.
 
     Convention: OpenCV axes, +x right, +y down, +z into the scene. The center of the upper left pixel is (0.5, 0.5).
+
+    Raises:
+        InputError: an image without pixels, matrices of another shape or not finite, or R that is no rotation.
     """
 
     R: NDArray[np.float64]
@@ -26,6 +33,16 @@ class PinholeCamera:
     K: NDArray[np.float64]
     width_px: int
     height_px: int
+
+    def __post_init__(self) -> None:
+        if self.width_px < 1 or self.height_px < 1:
+            raise InputError(f"camera width_px x height_px = {self.width_px} x {self.height_px} must be at least 1 x 1")
+        for name, shape in (("R", (3, 3)), ("T", (3,)), ("K", (3, 3))):
+            value = getattr(self, name)
+            if value.shape != shape or not np.isfinite(value).all():
+                raise InputError(f"camera {name} = {value.tolist()} must be {shape} finite numbers")
+        if np.abs(self.R @ self.R.T - np.eye(3)).max() > ROTATION_TOLERANCE or np.linalg.det(self.R) < 0:
+            raise InputError(f"camera R = {self.R.tolist()} must be a rotation")
 
 
 FACE_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
@@ -51,7 +68,12 @@ def orbit_camera(
         distance_mm: camera to `center_mm`, > 0.
         focal_px: focal length.
         center_mm: point of the head frame that the head turns about, inside the head.
+
+    Raises:
+        InputError: a distance or a focal length that is not positive.
     """
+    if not distance_mm > 0 or not focal_px > 0:
+        raise InputError(f"camera distance_mm = {distance_mm} and focal_px = {focal_px} must be positive")
     R = FACE_TO_CAMERA @ rotation_matrix(yaw_deg, pitch_deg, roll_deg)
     T = np.array([0.0, 0.0, distance_mm]) - R @ np.asarray(center_mm)
     K = np.array([[focal_px, 0.0, width_px / 2], [0.0, focal_px, height_px / 2], [0.0, 0.0, 1.0]])

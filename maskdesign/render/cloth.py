@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from maskdesign.errors import InputError
 from maskdesign.render.texture import AffineView
 
 CONTROL_POINTS = (4, 4)
@@ -25,9 +26,14 @@ def deform_cloth(view: AffineView, cloth_mm: tuple[float, ...], sheet_size_mm: t
         cloth_mm: where each control point's print comes from, as (du, dv) one after the other, rows first; empty
             leaves the view as it is.
         sheet_size_mm: width and height.
+
+    Raises:
+        InputError: another number of displacements, or ones that are not finite.
     """
     if not cloth_mm:
         return view
+    if len(cloth_mm) != 2 * CONTROLS or not np.isfinite(cloth_mm).all():
+        raise InputError(f"view.cloth_mm = {cloth_mm} must be {2 * CONTROLS} finite millimeters or none")
     field = displacement_field(np.reshape(cloth_mm, (CONTROLS, 2)), sheet_size_mm)
     uv = np.empty_like(view.uv)
     _displace(view.uv, (field / sheet_size_mm).astype(np.float32), uv)

@@ -114,7 +114,7 @@ def _check_views(scenes: Sequence[Scene], views: Sequence[View], settings: Rende
         raise InputError(f"views show the scenes {missing}, but there are {len(scenes)}, counted from 0")
     ((width_px, height_px),) = sizes
     samples = len(views) * width_px * height_px * settings.supersample**2
-    if not 0 < samples <= MAX_SAMPLES:
+    if samples > MAX_SAMPLES:
         raise InputError(
             f"{len(views)} views of {width_px} x {height_px} pixels need {samples} samples, "
             f"more than the limit of {MAX_SAMPLES}; render fewer at once or smaller ones"

@@ -69,6 +69,10 @@ class Scene:
                 f"scene.triangles name the vertices {self.triangles.min()} to {self.triangles.max()}, "
                 f"but there are {len(self.vertices_mm)}"
             )
+        if not np.isfinite(self.vertices_mm).all():
+            raise MeshError(
+                f"scene.vertices_mm holds {np.count_nonzero(~np.isfinite(self.vertices_mm))} not finite numbers"
+            )
         if self.face_texture.ndim != 3 or self.face_texture.shape[0] != 3:
             raise MeshError(f"scene.face_texture must be (3, H, W), not {tuple(self.face_texture.shape)}")
 

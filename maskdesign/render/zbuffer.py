@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from maskdesign.errors import InputError
 from maskdesign.render.camera import PinholeCamera
 from maskdesign.render.clusters import TRIANGLES, Clusters, cluster_triangles
 from maskdesign.render.fragments import Fragments
@@ -47,7 +48,13 @@ def rasterize(
 
     Returns:
         fragments of B images.
+
+    Raises:
+        InputError: no camera.
+        MeshError: a vertex that is not finite, or a triangle of one that does not exist.
     """
+    if not cameras:
+        raise InputError("no cameras to rasterize for; give at least one")
     clusters = cluster_triangles(vertices_mm, triangles)
     views = map_threads(lambda camera: rasterize_view(clusters, camera), cameras)
     faces, barycentrics, depths, _ = (np.stack(arrays) for arrays in zip(*views, strict=True))
