@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from skimage.data import astronaut
 
 from maskdesign.faces.clean import clean_range
+from maskdesign.faces.detect import find_faces
 from maskdesign.faces.formats.abs import read_abs, write_abs
 from maskdesign.faces.formats.ict import ict_vertices, read_ict
 from maskdesign.faces.from_scan import face_from_scan
 from maskdesign.faces.head import builtin_face
 from maskdesign.faces.head_model import load_head_model
 from maskdesign.faces.nose import find_nose
+from maskdesign.faces.photo import face_from_photo
 from maskdesign.faces.population import random_head
 from maskdesign.faces.read import read_scan
 from maskdesign.faces.scan import FaceScan
 from maskdesign.faces.scan_landmarks import locate_face
 from maskdesign.faces.scan_surface import clean_surface
 from maskdesign.faces.shape_modes import TARGETS, adult_mean, measure, vary_shape
-from tests.scan_heads import ICT_TIP, mesh_scan, real_head, synthetic_scan, turned
+from maskdesign.files import read_image
+from tests.dlib_chips import dlib_distance
+from tests.portraits import depth_errors, picture_of
+from tests.scan_heads import ICT_TIP, mesh_scan, pronasale, real_head, synthetic_scan, turned
 
 SHARED = Path(os.environ.get("MASKDESIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+LFW_RESULT = Path(__file__).resolve().parents[1] / "docs/photo-heads.json"
 HEADS = 50
 POPULATION = 200
 
@@ -33,8 +41,8 @@ def figures() -> dict[str, dict]:
     found = frgc_figures(builtin_face()) | population_figures()
     if SHARED.is_dir():
         scanned = real_head(SHARED)
-        found |= cleaning_figures(scanned) | nose_figures(scanned)
-    return found
+        found |= cleaning_figures(scanned) | nose_figures(scanned) | photo_figures(scanned)
+    return found | likeness_figures() | lfw_figures()
 
 
 def frgc_figures(face: FaceScan) -> dict[str, dict]:
@@ -74,8 +82,8 @@ def nose_figures(scanned: FaceScan) -> dict[str, dict]:
         vertices, _ = turned(ict_vertices(model, random.normal(size=100)), random)
         heads.append((vertices, model.triangles, vertices[ICT_TIP]))
     for _ in range(4):
-        vertices, R = turned(scanned.mesh.vertices, random)
-        heads.append((vertices, scanned.mesh.triangles, vertices[0] - scanned.mesh.vertices[0] @ R.T))
+        vertices, _ = turned(scanned.mesh.vertices, random)
+        heads.append((vertices, scanned.mesh.triangles, vertices[pronasale(scanned)]))
     found, by_shape = np.array([_nose_errors(*head) for head in heads]).T
     return {
         "nose_tip_median_error": _figure(float(np.median(found)), 3.0, "mm"),
@@ -92,6 +100,41 @@ def _nose_errors(vertices: np.ndarray, triangles: np.ndarray, tip: np.ndarray) -
     found = locate_face(surface, "head", True).points_mm["nose_tip"]
     by_shape = find_nose(surface.mesh, "head").tip_mm
     return float(np.linalg.norm(found - tip)), float(np.linalg.norm(by_shape - tip))
+
+
+def photo_figures(scanned: FaceScan) -> dict[str, dict]:
+    """A picture of the real head back into a head, and pictures of heads turned far."""
+    head = face_from_photo(picture_of(scanned, side_px=640), "scan").scan
+    heads = (scanned, face_from_photo(astronaut(), "astronaut").scan)
+    seen = [len(find_faces(picture_of(one, yaw_deg))) == 1 for one in heads for yaw_deg in (-60, 60)]
+    return {
+        "photo_head_depth_median_error": _figure(float(np.median(depth_errors(head, scanned))), 2.5, "mm"),
+        "photo_head_found_at_60_degrees": _figure(float(np.mean(seen)), 1.0, "share", "higher"),
+    }
+
+
+def likeness_figures() -> dict[str, dict]:
+    """dlib's distance between a photo and the frontal picture of its head."""
+    photos = {"astronaut": astronaut()}
+    for path in sorted((SHARED / "photos/portraits").glob("*.jpg")):
+        photos[path.stem] = read_image(path)
+    return {
+        f"photo_head_dlib_distance_{name}": _figure(
+            dlib_distance(picture_of(face_from_photo(photo, name).scan), photo), 0.6, "distance"
+        )
+        for name, photo in photos.items()
+    }
+
+
+def lfw_figures() -> dict[str, dict]:
+    """What `python -m benchmarks.measure_photo_heads` wrote: it takes longer than a benchmark may."""
+    if not LFW_RESULT.exists():
+        return {}
+    result = json.loads(LFW_RESULT.read_text())
+    found = {"photo_heads_lfw_refused": _figure(result["refused_share"], None, "share")}
+    for name, rates in result["recognizers"].items():
+        found[f"photo_heads_lfw_accept_rate_{name}"] = _figure(rates["accept_rate"], None, "share", "higher")
+    return found
 
 
 def population_figures() -> dict[str, dict]:

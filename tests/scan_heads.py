@@ -41,6 +41,12 @@ def real_head(shared: Path) -> FaceScan:
     return face_from_scan(read_scan(shared / "scans/lee_perry_smith/LeePerrySmith.obj"))[0]
 
 
+def pronasale(face: FaceScan) -> int:
+    """The vertex that stands out furthest near the tip of the nose: its anthropometric definition."""
+    near = np.flatnonzero(np.linalg.norm(face.mesh.vertices, axis=1) < 20)
+    return int(near[face.mesh.vertices[near, 2].argmax()])
+
+
 def synthetic_scan(face: FaceScan, seed: int = 0, noise_mm: float = 0.2, spikes: float = 0.003) -> Synthetic:
     """A frontal scan as an FRGC scanner would deliver it."""
     window = np.array([[-160.0, -120], [160, 120]])

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scan_heads import ICT_TIP, mesh_scan, real_head, synthetic_scan, turned
+from scan_heads import ICT_TIP, mesh_scan, pronasale, real_head, synthetic_scan, turned
 from scipy.spatial import cKDTree
 
 from maskdesign.errors import FaceError, ScanError
@@ -137,15 +137,15 @@ def test_an_frgc_scan_becomes_a_face(own_head, own_scan, tmp_path):
 
 def test_the_nose_of_the_real_head_turned(scanned_head):
     random = np.random.default_rng(4)
-    mesh = scanned_head.mesh
+    mesh, tip = scanned_head.mesh, pronasale(scanned_head)
+    assert np.linalg.norm(mesh.vertices[tip]) < 3.0, "the origin of the untouched, colored scan"
     for _ in range(4):
-        vertices, R = turned(mesh.vertices, random)
-        shift = vertices[0] - mesh.vertices[0] @ R.T
+        vertices, _ = turned(mesh.vertices, random)
         surface = clean_surface(mesh_scan(vertices, mesh.triangles))
         found = locate_face(surface, "head", True).points_mm["nose_tip"]
         by_shape = find_nose(surface.mesh, "head").tip_mm
-        assert np.linalg.norm((found - shift) @ R) < 3.0
-        assert np.linalg.norm((by_shape - shift) @ R) < 4.5
+        assert np.linalg.norm(found - vertices[tip]) < 3.0
+        assert np.linalg.norm(by_shape - vertices[tip]) < 4.5
 
 
 def test_the_nose_of_heads_turned(ict):
@@ -154,7 +154,7 @@ def test_the_nose_of_heads_turned(ict):
         vertices, _ = turned(ict_vertices(ict, random.normal(size=100)), random)
         surface = clean_surface(mesh_scan(vertices, ict.triangles))
         errors.append(np.linalg.norm(locate_face(surface, "head", True).points_mm["nose_tip"] - vertices[ICT_TIP]))
-    # Over 50 heads (make bench): median 1.4 mm, worst 3.3.
+    # Over 50 other heads (make bench): median 1.0 mm, worst 3.6.
     assert np.median(errors) < 2.0 and max(errors) < 3.5
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -62,3 +65,49 @@ def test_damaged_models(tmp_path):
             refused += 1
             assert str(path) in str(error) or path.name in str(error), f"case {case}: {error}"
     assert refused > COUNT / 4
+
+
+HUGE = {
+    "header.abs": b"99999999 rows\n99999999 columns\npixels (flag X Y Z):\n1 1\n",
+    "header.bnt": b"\xff\xff\xff\xff" + b"\0" * 8 + b"\x01\0a" + b"\xff\xff\xff\x7f" + b"\0" * 64,
+    "count.ply": b"ply\nformat binary_little_endian 1.0\nelement vertex 2147483648\nproperty float x\n"
+    b"property float y\nproperty float z\nelement face 2147483648\nproperty list uchar int vertex_indices\nend_header\n"
+    + b"\0"
+    * 99,
+    "count.stl": b"\0" * 80 + b"\xff\xff\xff\x7f" + b"\0" * 100,
+    "index.obj": b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 2147483648\n",
+    "index.wrl": b"#VRML V2.0 utf8\n"
+    b"coord Coordinate { point [ 0 0 0, 1 0 0, 0 1 0 ] } coordIndex [ 0, 1, 2147483647, -1 ]",
+    "chunk.glb": b"glTF\x02\0\0\0\xff\xff\xff\x7f\xff\xff\xff\x7fJSON{}",
+    "noise.abs.gz": gzip.compress(b"1 " * 50_000_000, compresslevel=9),
+}
+"""Small files that claim, or unpack to, what no scan holds."""
+MEASURED = """
+import resource, sys, time
+from pathlib import Path
+from maskdesign.errors import InputError
+from maskdesign.faces.formats.ict import read_ict
+from maskdesign.faces.read import read_scan
+read_scan(Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for name in sys.argv[2:]:
+    begin = time.process_time()
+    try:
+        read_scan(Path(name))
+        sys.exit(f"{name} was read")
+    except InputError:
+        pass
+    if time.process_time() - begin > 1:
+        sys.exit(f"{name} took {time.process_time() - begin:.1f} s")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_huge_claims_cost_neither_time_nor_memory(tmp_path):
+    WRITERS["binary.ply"](tmp_path / "whole.ply")
+    for name, data in HUGE.items():
+        (tmp_path / name).write_bytes(data)
+    words = [tmp_path / "whole.ply", *(tmp_path / name for name in HUGE)]
+    done = subprocess.run([sys.executable, "-c", MEASURED, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 500

@@ -16,14 +16,13 @@ from maskdesign.faces.nose import cap_measures, front_surface
 from maskdesign.faces.scan import LANDMARKS, FaceScan
 from maskdesign.faces.unrolled import WINDOW_MM as UNROLLED_MM
 from maskdesign.faces.unrolled import unroll_face
-from maskdesign.geometry.mesh import TriangleMesh, triangle_normals
+from maskdesign.geometry.mesh import TriangleMesh, triangle_normals, vertex_normals
 from maskdesign.geometry.orthographic import FrontView, view_from_front
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.render.scene import build_scene
 
 WINDOW_MM = ((-95.0, -125.0), (95.0, 95.0))
 GRID_MM = 1.5
-MAX_WIRES = 12_000
 
 
 def contact_sheet(face: FaceScan, dpi: int = 110) -> NDArray[np.uint8]:
@@ -86,11 +85,22 @@ def _draw_landmarks(axes: Any, face: FaceScan) -> None:
     uv = (np.asarray(face.mesh.uv)[corners] * view.weights[..., None]).sum(axis=2)
     height, width = face.texture.shape[:2]
     pixels = np.clip((uv * [width, height]).astype(int), 0, [width - 1, height - 1])
-    picture = np.where((view.triangle >= 0)[..., None], face.texture[pixels[..., 1], pixels[..., 0]], 255)
+    colors = face.texture[pixels[..., 1], pixels[..., 0]].astype(float)
+    if np.ptp(face.texture.reshape(-1, 3), axis=0).max() == 0:
+        colors *= _plaster(face.mesh, view)
+    picture = np.where((view.triangle >= 0)[..., None], colors, 255).astype(np.uint8)
     axes.imshow(picture, extent=(WINDOW_MM[0][0], WINDOW_MM[1][0], WINDOW_MM[0][1], WINDOW_MM[1][1]))
     points = face.points_mm(LANDMARKS)
     axes.scatter(points[:, 0], points[:, 1], s=16, color="#e63946", edgecolors="white", linewidths=0.7, zorder=3)
     _frame(axes, "landmarks")
+
+
+def _plaster(mesh: TriangleMesh, view: FrontView) -> NDArray[np.float64]:
+    """(R, C, 1) shading of a surface without colors, so that its features show."""
+    normals = vertex_normals(mesh.vertices, mesh.triangles)[mesh.triangles[view.triangle]]
+    seen = (normals * view.weights[..., None]).sum(axis=2)
+    facing = seen @ np.array([-0.3, 0.5, 0.81]) / np.maximum(np.linalg.norm(seen, axis=2), 1e-9)
+    return 0.35 + 0.75 * np.clip(facing, 0, 0.85)[..., None]
 
 
 def _draw_shape_index(axes: Any, face: FaceScan) -> None:
@@ -114,20 +124,26 @@ def _cropped(mesh: TriangleMesh) -> TriangleMesh:
 def _draw_layout(axes: Any, face: FaceScan) -> None:
     axes.imshow(face.texture, extent=(0, 1, 1, 0))
     u, v = np.asarray(face.mesh.uv).T
-    axes.triplot(u, v, face.mesh.triangles[:: max(1, len(face.mesh.triangles) // MAX_WIRES)], color="white", lw=0.15)
+    axes.triplot(u, v, face.mesh.triangles, color="white", linewidth=0.08, alpha=0.6)
     axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
     axes.set_title("texture layout", size=10)
     axes.tick_params(labelsize=8)
 
 
 def _draw_neighborhood(axes: Any, face: FaceScan) -> None:
-    _frame(axes, "equation 4 on the unrolled face")
+    _frame(axes, "equation 4, unrolled")
     try:
         unrolled = unroll_face(face.mesh)
     except MeshError:
-        axes.text(0, 0, "no disc to unroll", ha="center")
+        axes.text(
+            0,
+            0,
+            "not measured: the front of the\nsurface has gaps, as at the eyes,\nand cannot be unrolled",
+            ha="center",
+            size=9,
+        )
         return
     low, high = UNROLLED_MM
     drawn = axes.imshow(unrolled.distance_mm, extent=(low[0], high[0], low[1], high[1]), cmap="viridis", vmin=0)
     axes.figure.colorbar(drawn, ax=axes, shrink=0.6)
-    axes.set_title(f"equation 4: median {np.nanmedian(unrolled.distance_mm):.1f} mm", size=10)
+    axes.set_title(f"equation 4, median {np.nanmedian(unrolled.distance_mm):.1f} mm", size=10)

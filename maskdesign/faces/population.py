@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from maskdesign.errors import ConfigError, ScanError
+from maskdesign.faces.complexion import random_complexion
 from maskdesign.faces.formats.ict import IctModel, ict_mesh, ict_vertices
-from maskdesign.faces.head import builtin_face
 from maskdesign.faces.head_model import fit_head, load_head_model
 from maskdesign.faces.photo import assemble_scan
 from maskdesign.faces.scan import FaceScan
@@ -20,8 +18,6 @@ from maskdesign.faces.template import load_template
 from maskdesign.geometry.align import apply_similarity, fit_similarity
 from maskdesign.geometry.mesh import TriangleMesh
 
-TONE_RANGE = (0.38, 1.12)
-"""Brightness of skin relative to the painted portrait's, from dark to light."""
 MAX_POPULATION = 10_000
 ICT_LANDMARKS = {
     "eye_outer_left": 1507,
@@ -50,8 +46,9 @@ def random_head(seed: int, number: int) -> FaceScan:
     random = np.random.default_rng([seed, number])
     model = load_head_model()
     landmarks = vary_shape(adult_mean(model.canonical_mm), random)
-    texture = _toned(_portrait_texture(), random)
-    return assemble_scan(model, fit_head(model, landmarks), texture, f"population {seed}, head {number}")
+    return assemble_scan(
+        model, fit_head(model, landmarks), random_complexion(random), f"population {seed}, head {number}"
+    )
 
 
 def random_ict_head(model: IctModel, seed: int, number: int) -> FaceScan:
@@ -94,15 +91,3 @@ def check_population(count: int) -> None:
     """Raise a `ConfigError` where a population of that size is not made."""
     if not 1 <= count <= MAX_POPULATION:
         raise ConfigError(f"--population {count}: from 1 to {MAX_POPULATION} heads are made")
-
-
-@lru_cache(maxsize=1)
-def _portrait_texture() -> NDArray[np.uint8]:
-    return builtin_face().texture
-
-
-def _toned(texture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Another skin tone: darker skin is also redder, for melanin takes most of the blue (Jacques 2013)."""
-    brightness = random.uniform(*TONE_RANGE)
-    gain = brightness ** np.array([0.82, 1.0, 1.12]) * (1 + random.normal(size=3) * 0.006)
-    return np.clip(np.rint(texture * gain), 0, 255).astype(np.uint8)

@@ -102,15 +102,19 @@ def detect_on_surface(surface: ScanSurface) -> Located | None:
 
 
 def _nose_tip(surface: ScanSurface, pose: Similarity, seen_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A better nose tip than the detector's from straight ahead, which slips down a broad nose towards the lip.
+    """A better nose tip than the detector's on colors from straight ahead, where a nose hardly shows.
 
-    From a little above the tip stands out of the face, and the shape errs in ways of its own: the mean is nearer to the
-    truth than any of them.
+    Shaded, it does; from a little above its tip stands out of the face; and the shape errs in ways of its own. The mean
+    of all three is nearer to the truth than any of them.
     """
-    bowed = _detect_turned(surface, Rotation.from_euler("x", BOW_DEG, degrees=True).as_matrix() @ pose.R.T)
-    if bowed is not None and _misfit(bowed) < DOUBTFUL_MM:
-        seen_mm = (seen_mm + bowed[NOSE_TIP]) / 2
-    return (seen_mm + refine_tip(surface.mesh, pose, seen_mm)) / 2
+    looks = []
+    for bow_deg in (0.0, BOW_DEG):
+        turn = Rotation.from_euler("x", bow_deg, degrees=True).as_matrix() @ pose.R.T
+        points = _detect_turned(surface, turn, colored=(False,))
+        if points is not None and _misfit(points) < DOUBTFUL_MM:
+            looks.append(points[NOSE_TIP])
+    looks = looks or [seen_mm]
+    return np.mean([*looks, refine_tip(surface.mesh, pose, np.mean(looks, axis=0))], axis=0)
 
 
 def _misfit(points: NDArray[np.float64]) -> float:
@@ -119,10 +123,13 @@ def _misfit(points: NDArray[np.float64]) -> float:
     return residual / pose.scale
 
 
-def _detect_turned(surface: ScanSurface, turn: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _detect_turned(
+    surface: ScanSurface, turn: NDArray[np.float64], colored: tuple[bool, ...] = (True, False)
+) -> NDArray[np.float64] | None:
+    """Landmarks on the first portrait that shows one face, in the scan's own colors or shaded."""
     turned = moved_surface(surface, surface.mesh.vertices @ turn.T)
-    for colored in (True, False):
-        portrait = portrait_of(turned, colored)
+    for own_colors in colored:
+        portrait = portrait_of(turned, own_colors)
         faces = find_faces(portrait.rgb)
         if len(faces) == 1:
             return _onto_surface(portrait, faces[0][:468, :2]) @ turn
