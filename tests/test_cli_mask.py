@@ -9,7 +9,7 @@ import trimesh
 
 from maskdesign.cli.main import main
 from maskdesign.faces.scan import save_face
-from maskdesign.files import read_npz
+from maskdesign.files import read_image, read_npz
 from maskdesign.mask.worn import load_worn
 from tests.mask_heads import analytic_face
 
@@ -44,13 +44,14 @@ def test_list_names_every_pattern_and_mesh_with_its_size(capsys):
 
 def test_flat_pattern_is_draped_and_written_as_arrays_with_a_report(face, tmp_path, capsys):
     out = tmp_path / "worn.npz"
-    assert main(["mask", "--face", str(face), "--pattern", "flat", "--out", str(out), "--json"]) == 0
+    assert main(["mask", "--face", str(face), "--pattern", "flat", "--out", str(out), "--json", "--show"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["worn"], answer["pattern"]) == (str(out), "flat")
     worn = load_worn(out)
     assert answer["report"]["strain_rms"] == worn.report.strain_rms
     assert {"vertices_mm", "triangles", "sheet_mm", "layer"} <= read_npz(out).keys()
     assert worn.sheet_mm.max(axis=0).tolist() == [175.0, 95.0]
+    assert read_image(tmp_path / "worn_sheet.png").std() > 20
 
 
 def test_a_pattern_of_ones_own_becomes_a_glb_in_meters_with_a_chessboard(face, tmp_path, capsys):

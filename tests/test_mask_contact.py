@@ -5,9 +5,11 @@ from __future__ import annotations
 import igl
 import numpy as np
 import pytest
+import trimesh
 from mask_heads import analytic_face
 
-from maskdesign.geometry.mesh import TriangleMesh
+from maskdesign.faces.topology import outer_skin
+from maskdesign.geometry.mesh import TriangleMesh, merge_meshes
 from maskdesign.mask.contact import build_collider, nearest_points, no_contacts, refresh_contacts
 
 
@@ -53,3 +55,15 @@ def test_kept_contacts_are_wrong_by_less_than_the_slack(mesh: TriangleMesh) -> N
         assert (abs(contacts.distance_mm - fresh) <= moved + 1e-9).all()
         assert (moved <= np.maximum(0.1, 0.5 * abs(fresh) + moved * 0.5) + 1e-9).all()
         points = points + rng.normal(size=points.shape) * 0.05
+
+
+def test_the_skin_has_no_lashes_and_no_doubled_vertices(mesh: TriangleMesh) -> None:
+    """A sheet welded along an edge of the head ends there; it is left out. A closed ball beside the head stays."""
+    ball = trimesh.creation.icosphere(subdivisions=1, radius=5.0)
+    a, b = mesh.vertices[mesh.triangles[10_001, :2]]
+    lash = TriangleMesh(np.array([a, b, (a + b) / 2 + [0, 0, 9.0]]), np.array([[0, 1, 2]]))
+    apart = TriangleMesh(mesh.vertices[mesh.triangles].reshape(-1, 3), np.arange(mesh.triangles.size).reshape(-1, 3))
+    eye = TriangleMesh(np.asarray(ball.vertices) + np.array([30.0, 30.0, -40.0]), np.asarray(ball.faces))
+    skin = outer_skin(merge_meshes(merge_meshes(apart, lash), eye))
+    assert len(skin.triangles) == len(mesh.triangles) + len(ball.faces)
+    assert len(skin.vertices) <= len(mesh.vertices) + len(ball.vertices) + 1

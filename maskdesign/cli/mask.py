@@ -18,6 +18,7 @@ class MaskArgs:
         face: Face file (.npz).
         pattern: Name of a template (see --list) or a TOML file.
         out: Worn mask: .npz, or .glb with the head and a chessboard on the mask.
+        show: Also write NAME_sheet.png: five views, layers, strain, what cameras see, cells.
         opening_mm: Height of the mask along its middle; the folded height is shut.
         list: List the patterns and meshes at hand.
         json: Print one JSON document on stdout.
@@ -27,6 +28,7 @@ class MaskArgs:
     pattern: str = "three_pleat"
     out: OptionalPath = None
     opening_mm: OptionalFloat = None
+    show: Switch = False
     list: Switch = False
     json: Switch = False
 
@@ -57,7 +59,7 @@ def _list(as_json: bool) -> int:
 def _make(args: MaskArgs, face: Path, out: Path) -> int:
     from maskdesign.jobs.mask import make_mask
 
-    report = make_mask(face, args.pattern, out, args.opening_mm).report
+    report = make_mask(face, args.pattern, out, args.opening_mm, args.show).report
     if args.json:
         print_json({"worn": str(out), "pattern": args.pattern, "report": asdict(report)})
         return 0

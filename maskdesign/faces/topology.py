@@ -57,31 +57,36 @@ def shells(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def outer_skin(mesh: TriangleMesh) -> TriangleMesh:
-    """What a cloth can touch: the largest shell and every closed one, vertices at one place welded, no uv.
+    """What a cloth can touch: the largest sheet and every closed one, vertices at one place welded, no uv.
 
-    Lashes, lacrimal films and tongues are open sheets beside the head: they have no inside that one could be kept out
-    of. Where a texture seam doubles vertices, only the welded surface has its true normals.
+    A sheet ends at edges that have not exactly two triangles. Lashes and films on the eye are open sheets, often welded
+    to the lids: they have no inside that one could be kept out of. Where a texture seam doubles vertices, only the
+    welded surface has its true normals.
     """
     place = welded_index(mesh.vertices)
     vertices = np.empty_like(mesh.vertices, shape=(int(place.max()) + 1, 3))
     vertices[place] = mesh.vertices
     triangles = place[mesh.triangles]
-    triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
-    part = shells(triangles)
-    kept = _closed_shells(triangles, part)
-    kept[np.bincount(part, np.linalg.norm(triangle_normals(vertices, triangles.astype(np.int32)), axis=1)).argmax()] = (
-        True
-    )
-    return TriangleMesh(vertices, triangles[kept[part]].astype(np.int32))
-
-
-def _closed_shells(triangles: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(n,) which shells have no edge with a single triangle."""
+    triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)].astype(np.int32)
     ends = np.sort(triangles[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2), axis=1)
     _, edge, uses = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
-    free = (uses[edge.reshape(-1)] == 1).reshape(-1, 3).any(axis=1)
-    count = np.bincount(part, weights=free)
-    return np.equal(count, 0)
+    edge = edge.reshape(-1)
+    sheet, open_ends = _sheets(edge, uses)
+    kept = open_ends == 0
+    kept[np.bincount(sheet, np.linalg.norm(triangle_normals(vertices, triangles), axis=1)).argmax()] = True
+    return TriangleMesh(vertices, triangles[kept[sheet]])
+
+
+def _sheets(edge: NDArray[np.int64], uses: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """(T,) the sheet of each triangle, and (n,) how many edges of each sheet end it; `edge` (3 T,) is of each side."""
+    order = np.argsort(edge, kind="stable")
+    inner = order[uses[edge[order]] == 2]
+    owner = np.arange(len(edge)) // 3
+    links = (owner[inner[::2]], owner[inner[1::2]])
+    count = len(edge) // 3
+    graph = csr_matrix((np.ones(len(links[0]), np.int8), links), (count, count))
+    sheet = connected_components(graph, directed=False)[1]
+    return sheet, np.bincount(sheet, (uses[edge] != 2).reshape(-1, 3).sum(axis=1)).astype(np.int64)
 
 
 def _crowded(triangles: NDArray[np.int64]) -> NDArray[np.bool_]:

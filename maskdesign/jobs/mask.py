@@ -8,7 +8,7 @@ from pathlib import Path
 from maskdesign.config import from_mapping, read_toml
 from maskdesign.errors import ConfigError, UsageError
 from maskdesign.faces.scan import load_face
-from maskdesign.files import data_path, write_bytes
+from maskdesign.files import data_path, write_bytes, write_image
 from maskdesign.mask.cells import chessboard_pixels
 from maskdesign.mask.drape import DEFAULT_SETTINGS, drape_mask
 from maskdesign.mask.pattern import MaskPattern
@@ -35,7 +35,7 @@ class Listed:
     detail: str
 
 
-def make_mask(face: Path, pattern: str, out: Path, opening_mm: float | None) -> WornMask:
+def make_mask(face: Path, pattern: str, out: Path, opening_mm: float | None, show: bool = False) -> WornMask:
     """Drape a mask on a face and write it.
 
     Args:
@@ -43,6 +43,7 @@ def make_mask(face: Path, pattern: str, out: Path, opening_mm: float | None) -> 
         pattern: name of a template, or a TOML file with a table [mask].
         out: `.npz`, or `.glb` with the head and a chessboard on the mask.
         opening_mm: opening of the pleats; None takes the default, or what the pattern allows nearest to it.
+        show: also write NAME_sheet.png beside the output.
 
     Raises:
         UsageError: another kind of output.
@@ -61,6 +62,10 @@ def make_mask(face: Path, pattern: str, out: Path, opening_mm: float | None) -> 
         from maskdesign.render.gltf import worn_glb
 
         write_bytes(out, worn_glb(scan, worn, sheet, chessboard_pixels(sheet)))
+    if show:
+        from maskdesign.evaluation.mask_sheet import mask_sheet
+
+        write_image(out.with_name(f"{out.stem}_sheet.png"), mask_sheet(scan, worn, sheet))
     return worn
 
 

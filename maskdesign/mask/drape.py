@@ -31,6 +31,10 @@ ALONG_ROWS = 3.0
 """Stiffness along the rows over that across them."""
 SERVO = 0.02
 """Correction of the wanted opening per step, as a share of what is missing."""
+FARTHEST_MM = 6.0
+"""How far off the opening may be what is asked of the hinges; more would tear at the welds."""
+FAN = 1.5
+"""How slowly the pleats begin to open beside the welds: power of a quarter sine wave."""
 STEERED = 0.25
 """Share of the settling sweeps in which hinges act."""
 SETTLED_STRAIN = 0.035
@@ -127,7 +131,7 @@ def _run_stage(
         refresh_contacts(collider, contacts, x, REACH_MM)
         opened = min(1.0, done / (0.6 * stage.steps)) if stage.opens else 1.0
         if opened == 1.0:
-            wanted_mm += SERVO * BLOCK * (settings.opening_mm - opening_mm(grid, x))
+            wanted_mm = _steer(wanted_mm, settings, opening_mm(grid, x))
         rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, opened)
         load = load_mm(loads, settings, x, contacts, stage.load)
         skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
@@ -150,7 +154,7 @@ def _settle(
         refresh_contacts(collider, contacts, x, REACH_MM)
         skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
         if done < STEERED * settings.settling_sweeps:
-            wanted_mm += SERVO * BLOCK * (settings.opening_mm - opening_mm(grid, x))
+            wanted_mm = _steer(wanted_mm, settings, opening_mm(grid, x))
             rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, 1.0)
             settle(x, cloth._replace(hinge_rest_mm=rest), skin, BLOCK)
             continue
@@ -158,6 +162,12 @@ def _settle(
         if abs(edge_strain(x, grid.sheet_mm, grid.triangles)).max() < SETTLED_STRAIN:
             break
     return x
+
+
+def _steer(wanted_mm: float, settings: DrapeSettings, present_mm: float) -> float:
+    """The opening to ask of the hinges next, so that the sheet, which gives way, takes the one of the settings."""
+    corrected = wanted_mm + SERVO * BLOCK * (settings.opening_mm - present_mm)
+    return float(np.clip(corrected, settings.opening_mm - FARTHEST_MM, settings.opening_mm + FARTHEST_MM))
 
 
 def _hinges(pairs: LayerPairs, pattern: MaskPattern) -> NDArray[np.int64]:
@@ -179,7 +189,7 @@ def _hinge_rest_mm(
     pattern = grid.pattern
     inward = (pairs.side_mm[hinges] - pattern.weld_mm) / (pattern.width_mm / 2 - pattern.weld_mm)
     angles = np.radians(pleat_angles_deg(pattern, wanted_mm, settings.nose_pleat_share))
-    angle = opened * angles[pairs.pleat[hinges]] * np.sin(np.pi / 2 * inward)
+    angle = opened * angles[pairs.pleat[hinges]] * np.sin(np.pi / 2 * inward) ** FAN
     return np.maximum(2 * pairs.from_fold_mm[hinges] * np.sin(angle / 2), settings.layer_gap_mm)
 
 

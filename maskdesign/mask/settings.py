@@ -42,7 +42,7 @@ STAGES = (
     DrapeStage(False, 600, opens=False, load=0.5, bending=0.2, hinge=0.1, crease=0.1, damping=0.97, sweeps=4),
     DrapeStage(True, 300, opens=False, load=0.5, bending=0.2, hinge=0.1, crease=0.1, damping=0.95, sweeps=6),
     DrapeStage(True, 300, opens=False, load=0.3, bending=0.1, hinge=0.1, crease=0.1, damping=0.9, sweeps=12),
-    DrapeStage(True, 150, opens=False, load=0.1, bending=0.02, hinge=0.05, crease=0.05, damping=0.5, sweeps=30),
+    DrapeStage(True, 150, opens=False, load=0.1, bending=0.02, hinge=0.1, crease=0.05, damping=0.5, sweeps=30),
 )
 """Open the pleats before the face, pull the loops, ease off, go to the fine grid, and relax what strain is left."""
 

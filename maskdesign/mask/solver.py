@@ -192,7 +192,7 @@ def project_layers(x, cloth):
         d0, d1, d2 = x[o, 0] - x[f, 0], x[o, 1] - x[f, 1], x[o, 2] - x[f, 2]
         if cloth.welded[p]:
             for axis in range(3):
-                move = 0.5 * (side * cloth.gap_mm * n[axis] - (x[o, axis] - x[f, axis]))
+                move = 0.1 * (side * cloth.gap_mm * n[axis] - (x[o, axis] - x[f, axis]))
                 x[o, axis] += move
                 x[f, axis] -= move
             continue
