@@ -12,8 +12,9 @@ import pikepdf
 
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.check import SheetCheck, check_sheet
-from maskdesign.sheets.layout import SheetInfo, find_paper
-from maskdesign.sheets.pdf import write_sheet
+from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.paper import find_paper
+from maskdesign.sheets.write import write_sheet
 
 CASES = 40
 SEED = 20

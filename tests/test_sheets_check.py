@@ -10,7 +10,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,16 @@ from maskdesign.errors import ImageError, InputError
 from maskdesign.files import read_image
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.check import check_raster, check_sheet
-from maskdesign.sheets.layout import SheetInfo, arrange, find_paper
-from maskdesign.sheets.pdf import write_sheet
+from maskdesign.sheets.layout import SheetInfo, plan_pages
+from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.piece import mask_piece
 from maskdesign.sheets.preview import sheet_preview
-from maskdesign.sheets.targets import find_targets, measure_scale
-from maskdesign.sheets.template import sheet_template
+from maskdesign.sheets.targets import TargetFrame, find_targets, measure_scale, target_rules
+from maskdesign.sheets.template import load_template, sheet_template
+from maskdesign.sheets.write import write_sheet
 
-PAPERS = ("a4", "letter", "a3", "230x310")
+PAPERS = ("a4", "letter", "a3", "230x310", "a5")
+FRAME = TargetFrame(28, 29)
 PIECE = mask_piece(MaskPattern())
 INFO = SheetInfo("run-1", "0123456789ab", "2025-11-22")
 
@@ -41,11 +43,17 @@ def plasma(height: int = 62, width: int = 70) -> np.ndarray:
     return np.rint(127 + 100 * waves).astype(np.uint8)
 
 
+def plain():
+    template = load_template("sheet")
+    return replace(template, page=replace(template.page, cover=False))
+
+
 @pytest.fixture(scope="module")
 def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sheets")
     for paper in PAPERS:
-        write_sheet(folder / f"{paper}.pdf", plasma(), MaskPattern(), INFO, find_paper(paper))
+        # One page each, or the tiles of A5: covers only cost time here.
+        write_sheet(folder / f"{paper}.pdf", plasma(), MaskPattern(), INFO, find_paper(paper), plain())
     return {paper: folder / f"{paper}.pdf" for paper in PAPERS}
 
 
@@ -153,15 +161,15 @@ def test_a_scaled_sheet_fails_and_says_by_how_much(
     assert 'switch off "fit to page"' in check.verdict
 
 
-@pytest.mark.parametrize("scale", [0.999, 1.001])
-def test_a_tenth_of_a_percent_fails(sheets: dict[str, Path], tmp_path: Path, scale: float) -> None:
-    assert not check_sheet(changed(sheets["a4"], tmp_path / "scaled.pdf", scale_content(scale, scale))).passed
+@pytest.mark.parametrize(("scale", "passed"), [(0.999, True), (1.001, True), (0.994, False), (1.006, False)])
+def test_half_a_percent_is_the_limit(sheets: dict[str, Path], tmp_path: Path, scale: float, passed: bool) -> None:
+    assert passed is check_sheet(changed(sheets["a4"], tmp_path / "scaled.pdf", scale_content(scale, scale))).passed
 
 
 def test_one_axis_scaled_fails(sheets: dict[str, Path], tmp_path: Path) -> None:
     check = check_sheet(changed(sheets["a4"], tmp_path / "stretched.pdf", scale_content(0.99, 1.0)))
     assert not check.passed
-    assert "99.0 % in width and 100.0" in check.verdict
+    assert "99.0 % in width and 100.0 %" in check.verdict
 
 
 def test_a_skewed_sheet_fails(sheets: dict[str, Path], tmp_path: Path) -> None:
@@ -204,15 +212,15 @@ def test_poppler_agrees(sheets: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_targets_lie_where_the_layout_put_them(page_300: np.ndarray) -> None:
-    layout = arrange(find_paper("letter"), PIECE)
-    half_mm = sheet_template().target_mm / 2
+    (layout,) = plan_pages(find_paper("letter"), PIECE, sheet_template())
+    half_mm = target_rules().side_mm / 2
     px_per_mm = np.array(page_300.shape[1::-1]) / (215.9, 279.4)
     found = find_targets(np.ascontiguousarray(page_300[..., 1]))
     assert set(found) == set(layout.frame.ids)
     for code, (x_mm, y_mm) in zip(layout.frame.ids, layout.frame.centers_mm, strict=True):
         expected_px = np.array([layout.content.x_mm + half_mm + x_mm, layout.content.y_mm + half_mm + y_mm]) * px_per_mm
         # Without the half pixel between OpenCV's pixel centers and ours both would be off by 0.5.
-        assert np.abs(found[code] - expected_px).max() < 0.2
+        assert np.abs(found[code].mean(axis=0) - expected_px).max() < 0.2
 
 
 @pytest.mark.parametrize("case", range(6))
@@ -242,7 +250,7 @@ def test_a_scan_is_measured_at_any_angle(page_150: np.ndarray, case: int) -> Non
 def test_the_scale_of_an_affine_map_is_found_exactly(
     matrix: tuple[float, float, float, float], shift: tuple[float, float]
 ) -> None:
-    frame = sheet_template().frames[0]
+    frame = FRAME
     rows = np.array(matrix).reshape(2, 2)
     moved = {code: np.array(center) @ rows + shift for code, center in zip(frame.ids, frame.centers_mm, strict=True)}
     scale = measure_scale(frame, moved)
@@ -253,7 +261,7 @@ def test_the_scale_of_an_affine_map_is_found_exactly(
 
 
 def test_one_moved_target_shows_in_the_residual() -> None:
-    frame = sheet_template().frames[0]
+    frame = FRAME
     moved = dict(zip(frame.ids, map(np.array, frame.centers_mm), strict=True))
     moved[frame.ids[2]] = moved[frame.ids[2]] + (2.0, 0.0)
     # An affine map spreads a shift d of one of four corners evenly: d/4 each.

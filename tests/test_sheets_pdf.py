@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pdfplumber
 import pikepdf
@@ -15,21 +18,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from maskdesign.errors import ImageError, OutputError, UsageError
+from maskdesign.errors import ConfigError, ImageError, InputError, OutputError, UsageError
 from maskdesign.files import data_path
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.sheets.drafting import REGULAR, fit_words, printable, words_width_mm
-from maskdesign.sheets.layout import Box, Paper, SheetInfo, SheetLayout, arrange, find_paper, smallest_page_mm
-from maskdesign.sheets.pdf import write_piece, write_sheet
-from maskdesign.sheets.piece import Artwork, Label, mask_piece, rectangle
+from maskdesign.sheets.layout import Box, SheetInfo, SheetLayout, extent_mm, plan_pages
+from maskdesign.sheets.paper import Paper, find_paper, known_papers
+from maskdesign.sheets.piece import Artwork, Label, Piece, mask_piece, rectangle
 from maskdesign.sheets.preview import sheet_preview
-from maskdesign.sheets.template import read_toml, sheet_template
-from maskdesign.sheets.texture import enlarge, own_colors
+from maskdesign.sheets.targets import TargetFrame, frame_within, step_up_mm, target_rules
+from maskdesign.sheets.template import Template, load_template, page_templates, sheet_template, shipped_toml
+from maskdesign.sheets.texture import enlarge, extend, own_colors
+from maskdesign.sheets.type import Typeface
+from maskdesign.sheets.write import write_piece, write_sheet
 
 PIECE = mask_piece(MaskPattern())
 INFO = SheetInfo("demo-astronaut-7", "3f9c1a2b77d0", "2025-11-22")
 MM = 25.4 / 72
 GOLDEN = Path(__file__).parent / "golden" / "sheet_a4.png"
+LETTERING = Typeface("Helvetica")
+
+
+def template_with(name: str = "sheet", **tables: dict) -> Template:
+    """A shipped template with some values changed."""
+    template = load_template(name)
+    changed = {table: dataclasses.replace(getattr(template, table), **values) for table, values in tables.items()}
+    return dataclasses.replace(template, **changed)
+
+
+def whole_page(paper: Paper, piece: Piece) -> SheetLayout:
+    (layout,) = plan_pages(paper, piece, sheet_template())
+    return layout
 
 
 def quadrants() -> np.ndarray:
@@ -49,14 +67,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sheet(request: pytest.FixtureRequest, folder: Path) -> tuple[Path, SheetLayout]:
     paper = find_paper(request.param)
     write_sheet(folder / f"{paper.name}.pdf", quadrants(), MaskPattern(), INFO, paper)
-    return folder / f"{paper.name}.pdf", arrange(paper, PIECE)
+    return folder / f"{paper.name}.pdf", whole_page(paper, PIECE)
 
 
 @pytest.fixture(scope="module")
 def page(sheet: tuple[Path, SheetLayout]):
     with pdfplumber.open(sheet[0]) as document:
-        (page,) = document.pages
-        yield page
+        yield document.pages[-1]
 
 
 def boxes_mm(things: list[dict]) -> np.ndarray:
@@ -73,17 +90,23 @@ def test_the_page_and_the_mask_have_their_true_sizes(page, sheet: tuple[Path, Sh
     assert (page.width * MM, page.height * MM) == pytest.approx(
         (layout.paper.width_mm, layout.paper.height_mm), abs=1e-3
     )
-    assert (layout.mask.width_mm, layout.mask.height_mm) == (175, 155)
-    assert contains(boxes_mm(page.rects), layout.mask)
-    assert contains(boxes_mm(page.images), layout.mask)
+    assert (layout.masks[0].width_mm, layout.masks[0].height_mm) == (175, 155)
+    assert contains(boxes_mm(page.rects), layout.masks[0])
+    (image,) = boxes_mm(page.images)
+    bleed = layout.masks[0].grown(3, 3)
+    # The picture ends with a whole pixel, the clip at the bleed.
+    assert 0 <= bleed.x_mm - image[0] < 0.1
+    assert 0 <= image[3] - bleed.bottom_mm < 0.1
 
 
 def test_the_test_squares_have_their_true_sizes(page, sheet: tuple[Path, SheetLayout]) -> None:
     layout = sheet[1]
-    assert (layout.metric.width_mm, layout.metric.height_mm) == (50, 50)
-    assert (layout.imperial.width_mm, layout.imperial.height_mm) == (50.8, 50.8)
-    assert contains(boxes_mm(page.rects), layout.metric)
-    assert contains(boxes_mm(page.rects), layout.imperial)
+    furniture = layout.furniture
+    assert furniture is not None
+    assert (furniture.metric.width_mm, furniture.metric.height_mm) == (50, 50)
+    assert (furniture.imperial.width_mm, furniture.imperial.height_mm) == (50.8, 50.8)
+    assert contains(boxes_mm(page.rects), furniture.metric)
+    assert contains(boxes_mm(page.rects), furniture.imperial)
 
 
 def test_the_ruler_has_101_ticks_a_millimeter_apart(page, sheet: tuple[Path, SheetLayout]) -> None:
@@ -99,7 +122,7 @@ def test_the_ruler_has_101_ticks_a_millimeter_apart(page, sheet: tuple[Path, She
 
 
 def test_folds_lie_on_their_rows_with_their_dashes(page, sheet: tuple[Path, SheetLayout]) -> None:
-    mask, lines = sheet[1].mask, sheet_template().lines
+    mask, lines = sheet[1].masks[0], sheet_template().lines
     for v_mm, kind in MaskPattern().fold_rows_mm:
         found = [
             line
@@ -107,19 +130,20 @@ def test_folds_lie_on_their_rows_with_their_dashes(page, sheet: tuple[Path, Shee
             if abs(top - mask.y_mm - v_mm) < 0.001 and abs(x0 - mask.x_mm) < 0.001 and abs(x1 - mask.right_mm) < 0.001
         ]
         dashes = [tuple(round(length * MM, 3) for length in line["dash"][0]) for line in found if line["dash"][0]]
-        assert dashes == [lines[kind].dash_mm]
+        assert dashes == [getattr(lines, kind).dash_mm]
         assert max(line["linewidth"] * MM for line in found) <= 0.4
 
 
 def test_everything_stays_six_millimeters_from_the_edge(page) -> None:
     boxes = boxes_mm([*page.chars, *page.lines, *page.rects, *page.curves, *page.images])
+    assert page.images
     assert len(boxes) > 300
     assert boxes[:, :2].min() >= 6
     assert (boxes[:, 2:] <= (page.width * MM - 6, page.height * MM - 6)).all()
 
 
 def test_no_word_touches_another_or_the_mask(page, sheet: tuple[Path, SheetLayout]) -> None:
-    mask = sheet[1].mask
+    mask = sheet[1].masks[0].grown(3, 3)
     words = boxes_mm(page.extract_words())
     everything = np.vstack([words, [mask.x_mm, mask.y_mm, mask.right_mm, mask.bottom_mm]])
     assert len(words) > 80
@@ -134,18 +158,28 @@ def test_the_page_says_what_it_must(page) -> None:
     for words in (
         *(INFO.run_id, INFO.config_hash, INFO.date, "175 × 155 mm", "folded 175 × 95 mm"),
         *("Print at 100 % (actual size), no fit to page.", "Paper/fabric overlay, not a medical device."),
-        *("50 mm", "2 inch", "nose wire 100 mm", "weld 5 mm", "ear loop", "Mountain fold", "Valley fold"),
+        *(
+            "50 mm",
+            "2 inch",
+            "Page 2 of 2",
+            "nose wire 100 mm",
+            "weld 5 mm",
+            "ear loop",
+            "Mountain fold",
+            "Valley fold",
+        ),
     ):
         assert words in text, words
 
 
 def test_metadata_and_boxes(sheet: tuple[Path, SheetLayout]) -> None:
     with pikepdf.open(sheet[0]) as document:
-        assert len(document.pages) == 1
+        assert document.pdf_version == "1.7"
+        assert len(document.pages) == 2
         assert INFO.run_id in str(document.docinfo["/Title"])
         assert f"run={INFO.run_id}, config={INFO.config_hash}" in str(document.docinfo["/Keywords"])
         assert document.Root.ViewerPreferences.PrintScaling == "/None"
-        page = document.pages[0]
+        page = document.pages[-1]
         assert np.allclose([float(x) for x in page.TrimBox], [float(x) for x in page.MediaBox], atol=1e-3)
         outline = [float(x) * MM for x in page.ArtBox]
         assert (outline[2] - outline[0], outline[3] - outline[1]) == pytest.approx((175, 155), abs=1e-3)
@@ -153,11 +187,14 @@ def test_metadata_and_boxes(sheet: tuple[Path, SheetLayout]) -> None:
 
 def test_the_texture_is_fine_and_lossless(sheet: tuple[Path, SheetLayout]) -> None:
     with pikepdf.open(sheet[0]) as document:
-        image = document.pages[0].Resources.XObject.MaskdesignTexture
+        image = document.pages[-1].Resources.XObject.MaskdesignTexture
         pixels = np.asarray(pikepdf.PdfImage(image).as_pil_image())
-    assert pixels.shape[1] / 175 * 25.4 >= 300
-    assert pixels.shape[0] / 155 * 25.4 >= 300
-    assert np.array_equal(pixels, enlarge(quadrants(), 175, 155, 300))
+    fine = enlarge(quadrants(), 175, 155, 300)
+    assert fine.shape[1] / 175 * 25.4 >= 300
+    assert fine.shape[0] / 155 * 25.4 >= 300
+    across, down = (pixels.shape[1] - fine.shape[1]) // 2, (pixels.shape[0] - fine.shape[0]) // 2
+    assert min(across, down) / 300 * 25.4 >= 2.99
+    assert np.array_equal(pixels[down:-down, across:-across], fine)
 
 
 def test_the_texture_lies_the_right_way_up(sheet: tuple[Path, SheetLayout]) -> None:
@@ -166,7 +203,7 @@ def test_the_texture_lies_the_right_way_up(sheet: tuple[Path, SheetLayout]) -> N
     per_mm = np.array(pixels.shape[:2]) / (layout.paper.height_mm, layout.paper.width_mm)
     for row, column in itertools.product((0, 1), (0, 1)):
         v_mm, u_mm = (20, 135)[row], (40, 135)[column]
-        at = ((layout.mask.y_mm + v_mm) * per_mm[0], (layout.mask.x_mm + u_mm) * per_mm[1])
+        at = ((layout.masks[0].y_mm + v_mm) * per_mm[0], (layout.masks[0].x_mm + u_mm) * per_mm[1])
         expected = quadrants()[(0, -1)[row], (0, -1)[column]].astype(int)
         assert np.abs(pixels[int(at[0]), int(at[1])] - expected).max() <= 2
 
@@ -195,8 +232,8 @@ def test_the_picture_is_the_golden_one(folder: Path) -> None:
 def test_any_run_id_can_be_printed(tmp_path: Path, run_id: str) -> None:
     write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), SheetInfo(run_id, "h", "d"), find_paper("a4"))
     with pdfplumber.open(tmp_path / "s.pdf") as document:
-        words = boxes_mm(document.pages[0].extract_words())
-    header = arrange(find_paper("a4"), PIECE).header
+        words = boxes_mm(document.pages[-1].extract_words())
+    header = whole_page(find_paper("a4"), PIECE).header
     inside = words[words[:, 1] < header.bottom_mm]
     assert len(inside) > 8
     assert inside[:, 0].min() > header.x_mm + 13.5
@@ -215,48 +252,93 @@ def patterns(draw: st.DrawFn) -> MaskPattern:
     return MaskPattern(width_mm=width_mm, height_mm=height_mm, pleat_rows_mm=rows, pleat_depth_mm=depth_mm)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(patterns(), st.floats(0, 90), st.floats(0, 160))
-def test_any_mask_fits_the_page_it_asks_for(pattern: MaskPattern, wider_mm: float, taller_mm: float) -> None:
-    width_mm, height_mm = smallest_page_mm(mask_piece(pattern), sheet_template())
-    paper = Paper("any", width_mm + wider_mm, height_mm + taller_mm)
-    layout = arrange(paper, mask_piece(pattern))
-    margin_mm, target_mm = sheet_template().margin_mm, sheet_template().target_mm
-    blocks = [layout.header, layout.mask, layout.footer, layout.metric, layout.imperial, layout.notes, layout.strip]
-    for first, second in itertools.combinations(blocks, 2):
-        apart_mm = max(
-            first.x_mm - second.right_mm,
-            second.x_mm - first.right_mm,
-            first.y_mm - second.bottom_mm,
-            second.y_mm - first.bottom_mm,
-        )
-        assert apart_mm >= 3.9
-    side_mm = sheet_template().side_mm
-    assert layout.mask.x_mm - side_mm >= margin_mm - 1e-6
-    assert layout.mask.right_mm + side_mm <= paper.width_mm - margin_mm + 1e-6
-    assert layout.content.x_mm >= margin_mm - 1e-6
-    assert layout.content.y_mm >= margin_mm - 1e-6
-    assert layout.content.bottom_mm <= paper.height_mm - margin_mm + 1e-6
-    # The targets stand in the corners, the mask between them, and the distances are those of the frame.
-    assert layout.mask.y_mm >= layout.content.y_mm + target_mm + sheet_template().clearance_mm - 1e-6
-    assert layout.content.width_mm - target_mm == pytest.approx(layout.frame.width_mm)
-    assert layout.footer.bottom_mm - layout.header.y_mm - target_mm == pytest.approx(layout.frame.height_mm)
+def apart_mm(first: Box, second: Box) -> float:
+    return max(
+        first.x_mm - second.right_mm,
+        second.x_mm - first.right_mm,
+        first.y_mm - second.bottom_mm,
+        second.y_mm - first.bottom_mm,
+    )
 
 
-def test_frames_measure_at_least_150_mm_and_share_no_code() -> None:
-    frames = sheet_template().frames
-    codes = [code for frame in frames for code in frame.ids]
-    assert len(set(codes)) == 4 * len(frames)
-    assert all(min(frame.width_mm, frame.height_mm) >= 150 for frame in frames)
+def inside(box: Box, outer: Box) -> bool:
+    return (
+        box.x_mm >= outer.x_mm - 1e-6
+        and box.y_mm >= outer.y_mm - 1e-6
+        and box.right_mm <= outer.right_mm + 1e-6
+        and box.bottom_mm <= outer.bottom_mm + 1e-6
+    )
+
+
+RULES = st.fixed_dictionaries(
+    {"seam_mm": st.floats(0, 12), "bleed_mm": st.floats(0, 5), "stretch_x": st.floats(0.9, 1.2)}
+)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(patterns(), st.floats(100, 500), st.floats(140, 600), RULES, st.integers(1, 5))
+def test_any_mask_on_any_page_stays_apart_and_inside(
+    pattern: MaskPattern, width_mm: float, height_mm: float, rules: dict, copies: int
+) -> None:
+    template, piece = template_with(piece=rules, page={"copies": copies}), mask_piece(pattern)
+    pages = plan_pages(Paper("any", width_mm, height_mm), piece, template)
+    size_mm, target_mm, margin_mm = extent_mm(piece, template), target_rules().side_mm, template.page.margin_mm
+    shown = 0.0
+    for page in pages:
+        assert {page.paper.width_mm, page.paper.height_mm} == {width_mm, height_mm}
+        printable = Box(0, 0, page.paper.width_mm, page.paper.height_mm).grown(-margin_mm, -margin_mm)
+        assert inside(page.content, printable)
+        assert page.content.width_mm - target_mm == pytest.approx(page.frame.width_mm)
+        assert page.footer.bottom_mm - page.header.y_mm - target_mm == pytest.approx(page.frame.height_mm)
+        beside_mm, above_mm = (size_mm[0] - page.masks[0].width_mm) / 2, (size_mm[1] - page.masks[0].height_mm) / 2
+        areas = [page.tile.window] if page.tile else [mask.grown(beside_mm, above_mm) for mask in page.masks]
+        blocks = [page.header, page.footer, *areas]
+        if page.furniture is not None:
+            blocks += [getattr(page.furniture, field.name) for field in dataclasses.fields(page.furniture)]
+        assert all(inside(block, printable) for block in blocks)
+        assert all(apart_mm(first, second) > -1e-6 for first, second in itertools.combinations(blocks, 2))
+        shown += sum(area.width_mm * area.height_mm for area in areas)
+    assert shown >= copies * size_mm[0] * size_mm[1] - 1e-3
+
+
+@pytest.mark.parametrize("paper", ["a5", "100x150", "148x190"])
+def test_tiles_cover_the_mask_and_overlap(paper: str) -> None:
+    pages = plan_pages(find_paper(paper), PIECE, sheet_template())
+    assert len(pages) > 1
+    for page in pages:
+        tile, mask = page.tile, page.masks[0]
+        assert tile is not None
+        # The window in the coordinates of the sheet.
+        left_mm, top_mm = tile.window.x_mm - mask.x_mm, tile.window.y_mm - mask.y_mm
+        step_mm = tile.window.width_mm - tile.overlap_mm, tile.window.height_mm - tile.overlap_mm
+        assert left_mm == pytest.approx(-10.5 + tile.column * step_mm[0])
+        assert top_mm == pytest.approx(-9 + tile.row * step_mm[1])
+        if tile.column == tile.columns - 1:
+            assert left_mm + tile.window.width_mm == pytest.approx(175 + 10.5)
+        if tile.row == tile.rows - 1:
+            assert top_mm + tile.window.height_mm == pytest.approx(155 + 9)
+
+
+def test_the_targets_numbers_say_how_far_apart_they_are() -> None:
+    rules = target_rules()
+    for across, down in itertools.product(range(0, rules.count, 7), repeat=2):
+        frame = TargetFrame(across, down)
+        assert frame_within(frame.width_mm + 4.9, frame.height_mm) == frame
+        assert step_up_mm(frame.height_mm) == frame.height_mm
+        assert len(set(frame.ids)) == 4
+    assert frame_within(39, 100) is None
+    # Printed sheets rely on these.
+    assert (rules.dictionary, rules.first, rules.least_mm, rules.step_mm) == ("DICT_6X6_250", (0, 60, 120, 180), 40, 5)
+    assert (TargetFrame(28, 29).ids, TargetFrame(28, 29).width_mm) == ((28, 88, 149, 209), 180)
 
 
 def test_paper_that_is_too_small_names_what_fits(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"paper 148x210 .* too small.*209 x 271.8 mm; use --paper a4 or letter or"):
-        write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("148x210"))
-    with pytest.raises(UsageError, match="use --paper 434x272"):
-        arrange(find_paper("a4"), mask_piece(MaskPattern(width_mm=400)))
-    with pytest.raises(UsageError, match=r"mask\.height_mm = 300: a sheet carries at most 245 mm"):
-        arrange(find_paper("a3"), mask_piece(MaskPattern(height_mm=300)))
+    with pytest.raises(
+        InputError, match=r"60 x 90 mm .* too small even for parts of the mask; use --paper a4 or letter"
+    ):
+        write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("60x90"))
+    with pytest.raises(InputError, match="pages would be needed, at most 60"):
+        plan_pages(find_paper("80x110"), mask_piece(MaskPattern(width_mm=900, height_mm=900)), sheet_template())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -264,17 +346,18 @@ def test_papers_are_found_by_name_and_by_size() -> None:
     assert find_paper("A4 ") == Paper("a4", 210, 297)
     assert find_paper("letter") == Paper("letter", 215.9, 279.4)
     assert find_paper("210x297") == find_paper("297 x 210mm") == Paper("210x297", 210, 297)
-    for name in read_toml("papers.toml"):
-        paper = find_paper(name)
+    for paper in known_papers():
         assert paper.width_mm < paper.height_mm
-        assert arrange(paper, PIECE).paper is paper
+        (layout, *_) = plan_pages(paper, PIECE, sheet_template())
+        assert {layout.paper.width_mm, layout.paper.height_mm} == {paper.width_mm, paper.height_mm}
+    assert [find_paper(name).title for name in ("a4", "letter", "100x150")] == ["A4", "Letter", "100 × 150 mm"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("leter", "did you mean 'letter'"),
-        ("b7z", "unknown; give a4, letter"),
+        ("b7z", "unknown; give a5, a4, letter"),
         ("", "unknown"),
         ("10x297", "between 50 and 1500 mm"),
         ("210x99999", "between 50 and 1500 mm"),
@@ -325,11 +408,12 @@ def test_own_colors_are_those_of_the_texture() -> None:
 
 @given(st.text(max_size=300), st.floats(10, 150))
 def test_words_fit_or_are_shortened(words: str, widest_mm: float) -> None:
-    clean = printable(words)
+    clean = LETTERING.printable(words)
     assert len(clean) == len(words)
-    fitted, size_pt = fit_words(clean, REGULAR, 7, widest_mm)
-    assert words_width_mm(fitted, REGULAR, size_pt) <= widest_mm + 1e-9
+    fitted, size_pt = LETTERING.fit(clean, 7, widest_mm)
+    assert LETTERING.width_mm(fitted, size_pt) <= widest_mm + 1e-9
     assert 0.7 * 7 - 1e-9 <= size_pt <= 7
+    assert " ".join(LETTERING.wrap(clean, 7, widest_mm)).split() == clean.split()
 
 
 def test_a_board_of_cells_is_exact(tmp_path: Path) -> None:
@@ -338,8 +422,15 @@ def test_a_board_of_cells_is_exact(tmp_path: Path) -> None:
     )
     path = tmp_path / "board.pdf"
     artwork = Artwork(cells=cells, labels=(Label("A1", 20, 10),))
-    write_piece(path, mask_piece(MaskPattern(), "Chessboard", fold_lines=False), artwork, INFO, find_paper("a4"))
-    mask = arrange(find_paper("a4"), PIECE).mask
+    write_piece(
+        path,
+        mask_piece(MaskPattern(), "Chessboard", fold_lines=False),
+        artwork,
+        INFO,
+        find_paper("a4"),
+        load_template("board"),
+    )
+    mask = whole_page(find_paper("a4"), PIECE).masks[0]
     with pdfplumber.open(path) as document:
         page = document.pages[0]
         assert not page.images
@@ -350,7 +441,7 @@ def test_a_board_of_cells_is_exact(tmp_path: Path) -> None:
 
 
 def test_the_shipped_pattern_and_board_agree_with_the_program() -> None:
-    shipped = read_toml("three_pleat.toml")["mask"]
+    shipped = shipped_toml("three_pleat.toml")["mask"]
     assert MaskPattern(**{**shipped, "pleat_rows_mm": tuple(shipped["pleat_rows_mm"])}) == MaskPattern()
     board = tomllib.loads(data_path("calibration/board_three_pleat.toml").read_text())["board"]
     assert board["cell_mm"] == MaskPattern().board_cell_mm
@@ -358,3 +449,174 @@ def test_the_shipped_pattern_and_board_agree_with_the_program() -> None:
     assert left_mm + board["columns"] * board["cell_mm"] == MaskPattern().width_mm - left_mm
     assert top_mm + board["rows"] * board["cell_mm"] == MaskPattern().height_mm - top_mm
     assert left_mm % MaskPattern().cell_mm == top_mm % MaskPattern().cell_mm == 0
+    assert len(mask_piece(MaskPattern()).chessboard) == board["columns"] * board["rows"] // 2
+    assert mask_piece(MaskPattern()).chessboard[0].ring_mm[0] == (left_mm, top_mm)
+
+
+@pytest.mark.parametrize("name", page_templates())
+def test_shipped_templates_make_a_whole_page(name: str) -> None:
+    (page,) = plan_pages(find_paper("a4"), PIECE, load_template(name))
+    assert page.tile is None
+    assert page.furniture is not None
+
+
+def test_several_masks_share_a_page() -> None:
+    pages = plan_pages(find_paper("a3"), PIECE, template_with(page={"copies": 3}))
+    assert [len(page.masks) for page in pages] == [2, 1]
+    assert pages[0].paper.width_mm > pages[0].paper.height_mm
+
+
+def test_stretch_is_compensated_in_every_line(tmp_path: Path) -> None:
+    template = template_with("fabric", piece={"stretch_x": 1.05, "stretch_y": 0.98}, page={"cover": False})
+    write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("a3"), template)
+    (layout,) = plan_pages(find_paper("a3"), PIECE, template)
+    mask = layout.masks[0]
+    assert (mask.width_mm * 1.05, mask.height_mm * 0.98) == pytest.approx((175, 155))
+    with pdfplumber.open(tmp_path / "s.pdf") as document:
+        page = document.pages[0]
+        assert contains(boxes_mm(page.rects), mask)
+        assert contains(boxes_mm(page.rects), mask.grown(5, 5))
+        folds = boxes_mm([line for line in page.lines if abs(line["width"] * MM - mask.width_mm) < 1e-3])
+        assert "stretch +5.0 % × -2.0 % compensated" in page.extract_text()
+    expected = [mask.y_mm + v_mm / 0.98 for v_mm, _ in MaskPattern().fold_rows_mm]
+    assert np.abs(np.unique(folds[:, 1].round(3)) - expected).max() < 0.002
+
+
+def test_a_transfer_print_is_mirrored_but_its_words_are_not(tmp_path: Path) -> None:
+    template = template_with(piece={"mirrored": True}, page={"cover": False})
+    texture = quadrants()
+    write_sheet(tmp_path / "s.pdf", texture, MaskPattern(), INFO, find_paper("a4"), template)
+    mask = whole_page(find_paper("a4"), PIECE).masks[0]
+    pixels = sheet_preview(tmp_path / "s.pdf", 50.8)
+    left, right = (pixels[int((mask.y_mm + 20) * 2), int((mask.x_mm + u_mm) * 2)].astype(int) for u_mm in (40, 135))
+    assert np.abs(left - texture[0, -1]).max() <= 2
+    assert np.abs(right - texture[0, 0]).max() <= 2
+    with pdfplumber.open(tmp_path / "s.pdf") as document:
+        assert "MIRRORED for transfer" in document.pages[0].extract_text()
+
+
+def test_layers_can_be_switched_and_the_chessboard_is_hidden(sheet: tuple[Path, SheetLayout], tmp_path: Path) -> None:
+    path, layout = sheet
+    with pikepdf.open(path) as document:
+        layers = document.Root.OCProperties
+        names = {str(group.Name) for group in layers.OCGs}
+        assert names == {"Texture", "Chessboard", "Lines", "Notes"}
+        assert [str(group.Name) for group in layers.D.OFF] == ["Chessboard"]
+        layers.D.OFF = pikepdf.Array([group for group in layers.OCGs if str(group.Name) != "Chessboard"])
+        layers.D.ON = pikepdf.Array([group for group in layers.OCGs if str(group.Name) == "Chessboard"])
+        document.save(tmp_path / "board.pdf")
+    shown, board = sheet_preview(path, 50.8), sheet_preview(tmp_path / "board.pdf", 50.8)
+    mask = layout.masks[0]
+    # The first two cells of the board, from (5, 2.5) mm, and the header.
+    black, white = (board[int((mask.y_mm + 10) * 2), int((mask.x_mm + u_mm) * 2)] for u_mm in (12, 27))
+    assert (black.max(), white.min()) == (0, 255)
+    assert shown[int((mask.y_mm + 10) * 2), int((mask.x_mm + 12) * 2)].max() > 150
+    header = slice(int(layout.header.y_mm * 2), int(layout.header.bottom_mm * 2)), slice(80, 300)
+    assert shown[header].min() < 128 < board[header].min()
+
+
+def test_boxes_for_a_print_shop(tmp_path: Path) -> None:
+    template = template_with(page={"boxes": "outline"}, piece={"seam_mm": 2.0})
+    write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("a3"), template)
+    with pikepdf.open(tmp_path / "s.pdf") as document:
+        page = document.pages[-1]
+        sizes = [[float(x) * MM for x in box] for box in (page.TrimBox, page.BleedBox)]
+    widths = [box[2] - box[0] for box in sizes]
+    assert widths == pytest.approx([175 + 4, 175 + 10], abs=1e-3)
+
+
+def test_svg_is_in_true_millimeters_and_looks_like_the_pdf(tmp_path: Path) -> None:
+    paths = write_sheet(tmp_path / "s.svg", quadrants(), MaskPattern(), INFO, find_paper("a4"))
+    assert [path.name for path in paths] == ["s-1.svg", "s-2.svg"]
+    root = ElementTree.parse(paths[1]).getroot()
+    assert (root.get("width"), root.get("height"), root.get("viewBox")) == ("210mm", "297mm", "0 0 210 297")
+    space = {"s": "http://www.w3.org/2000/svg"}
+    mask = whole_page(find_paper("a4"), PIECE).masks[0]
+    cut = f"M{mask.x_mm:.4f} {mask.y_mm:.4f}L{mask.right_mm:.4f} {mask.y_mm:.4f}L"
+    assert any(str(path.get("d")).startswith(cut) for path in root.findall(".//s:g[@class='lines']/s:path", space))
+    assert {group.get("class") for group in root.findall("s:g", space)} >= {"texture", "lines", "notes", "chessboard"}
+    words = " ".join(text.text or "" for text in root.findall(".//s:text", space))
+    assert "Page 2 of 2" in words
+    assert INFO.config_hash in words
+    assert len(root.findall(".//s:image", space)) == 1
+
+
+def test_png_pages_know_their_resolution(tmp_path: Path) -> None:
+    paths = write_sheet(tmp_path / "s.png", quadrants(), MaskPattern(), INFO, find_paper("a4"), dpi=60)
+    assert [path.name for path in paths] == ["s-1.png", "s-2.png"]
+    with Image.open(paths[1]) as image:
+        assert image.size == (497, 702)
+        assert image.info["dpi"] == pytest.approx((60, 60), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "dpi", "error", "message"),
+    [
+        ("s.png", 0.0, ImageError, "dpi = 0: must be positive"),
+        ("s.png", 5000.0, InputError, "exceed 50 megapixels; lower --dpi"),
+        ("s.doc", None, UsageError, "a sheet ends in .pdf, .svg, .png"),
+    ],
+)
+def test_senseless_outputs_are_refused(tmp_path: Path, name: str, dpi: float, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        write_sheet(tmp_path / name, quadrants(), MaskPattern(), INFO, find_paper("a4"), dpi=dpi)
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_TEMPLATES = {
+    "[texture]\ndpi = 0": "texture.dpi = 0 must lie between 72 and 1200",
+    "[piece]\nbleed_mm = -1": "piece.bleed_mm = -1 must lie between",
+    "[piece]\nfold_lines = 'round'": "piece.fold_lines = 'round'; choose of across, beside",
+    "[piece]\nbleed = 3": "unknown configuration key piece.bleed; did you mean bleed_mm?",
+    "[page]\ncopies = 1.5": "page.copies = 1.5 must be of type int",
+    "[fonts]\nbold = 'none.ttf'": "fonts.bold = .*none.ttf': no such font; give the path of a TrueType file",
+    "[fonts]\nbold = 'mine.toml'": "fonts.bold = 'mine.toml': no such font",
+    "[lines.cut]\ncolor = 'red'": "lines.cut.color = 'red' must be written as",
+    "[lines.cut]\ndash_mm = [0.0]": "lines.cut.dash_mm",
+    "base = 'fabrik'": "template 'fabrik': unknown; choose of board, fabric, sheet, sublimation",
+    "[targets]\nside_mm = 5": "unknown configuration key targets",
+    "[page": "not valid TOML",
+}
+
+
+@pytest.mark.parametrize("content", BAD_TEMPLATES)
+def test_bad_templates_are_refused_with_the_key(tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.toml").write_text(content)
+    with pytest.raises((InputError, ConfigError), match=BAD_TEMPLATES[content]):
+        template = load_template(str(tmp_path / "mine.toml"))
+        write_sheet(tmp_path / "s.pdf", quadrants(), MaskPattern(), INFO, find_paper("a4"), template)
+
+
+def test_an_own_template_changes_what_it_names_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("base = 'fabric'\n[piece]\nstretch_x = 1.1\n[lines.cut]\nwidth_mm = 0.5\n")
+    mine, fabric = load_template(str(tmp_path / "mine.toml")), load_template("fabric")
+    assert (mine.piece.stretch_x, mine.piece.seam_mm, mine.lines.cut.color) == (1.1, 5, "#000000")
+    assert dataclasses.replace(mine, piece=fabric.piece, lines=fabric.lines) == fabric
+    with pytest.raises(InputError, match="no such file"):
+        load_template(str(tmp_path / "none.toml"))
+
+
+def test_bases_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(f"base = '{tmp_path}/a.toml'")
+    with pytest.raises(InputError, match="in a circle"):
+        load_template(str(tmp_path / "a.toml"))
+
+
+def test_an_own_font_is_embedded_and_prints_what_helvetica_lacks(tmp_path: Path) -> None:
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    (tmp_path / "DejaVuSans.ttf").write_bytes((fonts / "DejaVuSans.ttf").read_bytes())
+    (tmp_path / "mine.toml").write_text("[fonts]\nregular = 'DejaVuSans.ttf'\nbold = 'DejaVuSans.ttf'\n")
+    template = load_template(str(tmp_path / "mine.toml"))
+    write_sheet(
+        tmp_path / "s.pdf", quadrants(), MaskPattern(), SheetInfo("маска", "h", "d"), find_paper("a4"), template
+    )
+    with pdfplumber.open(tmp_path / "s.pdf") as document:
+        assert "Run маска" in document.pages[-1].extract_text()
+        assert {char["fontname"].split("+")[-1] for char in document.pages[-1].chars} == {"DejaVuSans"}
+
+
+def test_bleed_goes_on_as_in_a_mirror() -> None:
+    wide = extend(quadrants(), 3, 2)
+    assert wide.shape == (66, 76, 3)
+    assert np.array_equal(wide[2:-2, 3:-3], quadrants())
+    assert np.array_equal(wide[:2], wide[2:4][::-1])

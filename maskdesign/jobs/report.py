@@ -20,7 +20,7 @@ from maskdesign.recognition.score import margins
 from maskdesign.recognition.spec import RecognizerSpec
 from maskdesign.render.scene import build_scene
 from maskdesign.run import Run
-from maskdesign.sheets.layout import find_paper
+from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.preview import sheet_preview
 
 MAPPED = (NO_MASK, HEADLINE_CONTROL, DESIGNED)

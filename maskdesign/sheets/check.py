@@ -1,4 +1,4 @@
-"""A sheet is measured: from its pixels, as a printer sees it, and from its drawing instructions."""
+"""A sheet is measured: a PDF by its instructions and its pixels, a scan by its resolution, a photo by the paper."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from maskdesign.errors import ImageError, InputError
-from maskdesign.sheets.layout import MM_PER_INCH
-from maskdesign.sheets.raster import open_page, pixels_per_mm, render_page
-from maskdesign.sheets.targets import Scale, find_targets, frame_of, measure_scale
-from maskdesign.sheets.template import sheet_template
+from maskdesign.files import check_readable, read_image
+from maskdesign.sheets.paper import MM_PER_INCH, Paper
+from maskdesign.sheets.photo import measure_photo
+from maskdesign.sheets.raster import Page, is_pdf, open_pages, pixels_per_mm, render_page
+from maskdesign.sheets.targets import (
+    NoTargetError,
+    Scale,
+    TargetFrame,
+    find_targets,
+    frame_of,
+    measure_scale,
+    target_rules,
+)
 from maskdesign.sheets.vectors import vector_targets
 
 BASE_MM = 150.0
 REMEDY = 'switch off "fit to page" and print at 100 % (actual size)'
+EXPOSURE_TAGS = (0x829A, 0x829D, 0x920A)
+"""EXIF's exposure time, aperture and focal length: only cameras write them."""
+LEAST_SCAN_DPI = 75.0
+SMOOTHINGS_PX = (1.2, 2.4)
+FLAT_MM = 0.4
+"""What an affine map may leave on a scan; a page photographed at a slant leaves more."""
 
 
 @dataclass(frozen=True)
@@ -25,51 +41,120 @@ class SheetCheck:
     """How true a sheet is to its scale.
 
     Attributes:
+        source: "pdf", "scan" or "photo".
+        pages: how many were measured; the figures below are those of the worst.
+        page: number of that one in the file, 1 is the first.
         width_scale: measured over drawn length, left to right of the sheet; 1 is true.
         height_scale: the same, top to bottom.
-        error_mm_over_150: the largest error of 150 mm, by either scale or by skew, in the raster or in the vectors.
-        residual_mm: root mean square of what an affine map of the targets leaves.
+        error: the largest departure from scale, share of a length, by either scale or by skew, in raster or vectors.
+        error_mm_over_150: the same of 150 mm.
+        residual_mm: root mean square of what the map of the targets leaves.
         vector_scale: width and height scale of the PDF's drawing instructions; None where they cannot be read.
         rotation_deg: how the sheet is turned, clockwise positive.
         skew_deg: departure from the right angle.
         mirrored: left and right exchanged.
+        paper: what a photo's scale rests on; None for the others.
         verdict: one line for the user.
-        passed: true to scale within 0.1 mm over 150 mm, neither mirrored nor uneven.
+        passed: true to scale within 0.5 %, neither mirrored nor uneven.
     """
 
+    source: str
+    pages: int
+    page: int
     width_scale: float
     height_scale: float
+    error: float
     error_mm_over_150: float
     residual_mm: float
     vector_scale: tuple[float, float] | None
     rotation_deg: float
     skew_deg: float
     mirrored: bool
+    paper: str | None
     verdict: str
     passed: bool
+
+
+def check_file(path: Path, paper: Paper | None = None, dpi: float | None = None) -> SheetCheck:
+    """Measure a sheet from its PDF, from a scan or from a photo of the printed page.
+
+    Args:
+        paper: what was printed on, for photos; recognized among the known papers where None.
+        dpi: resolution of a scan; the file's own where None. Naming it makes any picture a scan.
+
+    Raises:
+        InputError: neither a PDF nor a picture of one of this program's sheets.
+    """
+    check_readable(path)
+    return check_sheet(path) if is_pdf(path) else check_picture(path, paper, dpi)
 
 
 def check_sheet(path: Path) -> SheetCheck:
     """Measure the PDF of a sheet.
 
-    The page is rasterized at 300 dpi and its coded targets are detected there; the distances that they were drawn at
+    Each page is rasterized at 300 dpi and its coded targets are detected there; the distances that they were drawn at
     follow from their codes, not from anything else in the file, so a page scaled in any way cannot pass.
 
     Raises:
-        InputError: not a readable PDF of one page, or not one of this program's sheets.
+        InputError: not a readable PDF, or not one of this program's sheets.
     """
-    with open_page(path) as page:
-        try:
-            drawn = vector_targets(page.forms, page.mm_per_unit)
-            pixels = render_page(page, sheet_template().check_dpi, grayscale=True)
-            raster = _raster_scale(pixels, pixels_per_mm(page, pixels))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-    return _judge(raster, _vector_scale(drawn))
+    checks, reason = [], ""
+    with open_pages(path) as pages:
+        for number, page in enumerate(pages, 1):
+            try:
+                checks.append(_check_page(page, number, len(pages)))
+            except NoTargetError as error:
+                reason = str(error)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+    if not checks:
+        raise InputError(f"{path}: {reason}")
+    return max(checks, key=lambda check: (not check.passed, check.error))
+
+
+def _check_page(page: Page, number: int, pages: int) -> SheetCheck:
+    drawn = vector_targets(page.forms, page.mm_per_unit)
+    pixels = render_page(page, target_rules().check.dpi, grayscale=True)
+    raster = _raster_scale(pixels, pixels_per_mm(page, pixels))
+    return _judge("pdf", raster, _vector_scale(drawn), page=(number, pages))
+
+
+def check_picture(path: Path, paper: Paper | None = None, dpi: float | None = None) -> SheetCheck:
+    """Measure a scan or a photo of a printed page.
+
+    A scan knows its resolution. A photo does not, but shows the edges of the paper, whose size is known.
+
+    Raises:
+        InputError: the four targets are not in the picture, or a photo does not show the paper's edges.
+        ImageError: not an image, or a resolution that is not positive.
+    """
+    pixels = read_image(path)
+    try:
+        if dpi is not None:
+            return check_raster(pixels, dpi)
+        resolution = _scan_resolution(path)
+        if resolution is not None:
+            check = check_raster(pixels, resolution)
+            if check.residual_mm <= FLAT_MM:
+                return check
+        return check_photo(pixels, paper)
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _scan_resolution(path: Path) -> tuple[float, float] | None:
+    """Dots per inch that a scanner wrote along x and y; None for cameras, whose figure means nothing."""
+    with Image.open(path) as image:
+        dpi = image.info.get("dpi")
+        exif = image.getexif()
+        by_camera = any(tag in exif.get_ifd(0x8769) or tag in exif for tag in EXPOSURE_TAGS)
+    if by_camera or not dpi or min(dpi) < LEAST_SCAN_DPI:
+        return None
+    return float(dpi[0]), float(dpi[1])
 
 
 def check_raster(pixels: NDArray[np.uint8], dpi: float | tuple[float, float]) -> SheetCheck:
-    """Measure a picture of a sheet: a rendered page or a scan, in any of the directions it can lie.
+    """Measure a picture of known resolution: a rendered page or a scan, in any of the directions it can lie.
 
     Args:
         pixels: (H, W) or (H, W, 3).
@@ -82,7 +167,23 @@ def check_raster(pixels: NDArray[np.uint8], dpi: float | tuple[float, float]) ->
     along = (dpi, dpi) if isinstance(dpi, (int, float)) else dpi
     if not all(0 < value < np.inf for value in along):
         raise ImageError(f"dpi = {dpi}: must be positive; give the resolution of the scan")
-    return _judge(_raster_scale(_gray(pixels), (along[0] / MM_PER_INCH, along[1] / MM_PER_INCH)), None)
+    return _judge("scan", _raster_scale(_gray(pixels), (along[0] / MM_PER_INCH, along[1] / MM_PER_INCH)), None)
+
+
+def check_photo(pixels: NDArray[np.uint8], paper: Paper | None = None) -> SheetCheck:
+    """Measure a photo that shows the whole page on a darker table: the paper's edges are the measure.
+
+    Args:
+        pixels: (H, W) or (H, W, 3).
+        paper: recognized among the known papers where None.
+
+    Raises:
+        InputError: the four targets or the paper's edges are not in the picture.
+    """
+    gray = _gray(pixels)
+    mirrored, frame, corners_px = _detect(gray)
+    scale, found = measure_photo(gray[:, ::-1] if mirrored else gray, frame, corners_px, paper)
+    return _judge("photo", scale, None, mirrored=mirrored, paper=found)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -93,13 +194,34 @@ def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(pixels[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
-def _raster_scale(gray: NDArray[np.uint8], per_mm: tuple[float, float]) -> Scale:
-    centers_px = find_targets(gray)
-    if not centers_px:
+def _detect(gray: NDArray[np.uint8]) -> tuple[bool, TargetFrame, dict[int, NDArray[np.float64]]]:
+    """Whether the picture is mirrored, its frame, and the corners of each target in the picture or its mirror image."""
+    corners_px = _find_through_noise(gray)
+    mirrored = not corners_px
+    if mirrored:
         # A mirrored target decodes only when it is mirrored back.
-        flipped = find_targets(np.ascontiguousarray(gray[:, ::-1]))
-        centers_px = {code: np.array([gray.shape[1] - x, y]) for code, (x, y) in flipped.items()}
-    frame = frame_of(set(centers_px))
+        corners_px = _find_through_noise(np.ascontiguousarray(gray[:, ::-1]))
+    return mirrored and bool(corners_px), frame_of(set(corners_px)), corners_px
+
+
+def _find_through_noise(gray: NDArray[np.uint8]) -> dict[int, NDArray[np.float64]]:
+    """The targets; where one is missing, of the picture smoothed."""
+    import cv2
+
+    found = find_targets(gray)
+    for sigma_px in SMOOTHINGS_PX:
+        if not 0 < len(found) < 4:
+            break
+        smooth = find_targets(np.asarray(cv2.GaussianBlur(gray, (0, 0), sigma_px), dtype=np.uint8))
+        found = max(found, smooth, key=len)
+    return found
+
+
+def _raster_scale(gray: NDArray[np.uint8], per_mm: tuple[float, float]) -> Scale:
+    mirrored, frame, corners_px = _detect(gray)
+    centers_px = {code: corners.mean(axis=0) for code, corners in corners_px.items()}
+    if mirrored:
+        centers_px = {code: np.array([gray.shape[1] - x, y]) for code, (x, y) in centers_px.items()}
     return measure_scale(frame, {code: center / per_mm for code, center in centers_px.items()})
 
 
@@ -110,45 +232,58 @@ def _vector_scale(centers_mm: dict[int, NDArray[np.float64]]) -> Scale | None:
         return None
 
 
-def _judge(raster: Scale, vector: Scale | None) -> SheetCheck:
-    tolerance_mm = sheet_template().tolerance_mm
-    error_mm = max(_error_mm(scale) for scale in (raster, vector) if scale is not None)
-    passed = error_mm <= tolerance_mm and raster.residual_mm <= tolerance_mm and not raster.mirrored
+def _judge(
+    source: str,
+    scale: Scale,
+    vector: Scale | None,
+    page: tuple[int, int] = (1, 1),
+    mirrored: bool = False,
+    paper: Paper | None = None,
+) -> SheetCheck:
+    rules, mirrored = target_rules().check, mirrored or scale.mirrored
+    error = max(_error(measured) for measured in (scale, vector) if measured is not None)
+    verdict = _verdict(scale, error, mirrored)
     return SheetCheck(
-        width_scale=raster.width,
-        height_scale=raster.height,
-        error_mm_over_150=error_mm,
-        residual_mm=raster.residual_mm,
+        source=source,
+        page=page[0],
+        pages=page[1],
+        width_scale=scale.width,
+        height_scale=scale.height,
+        error=error,
+        error_mm_over_150=BASE_MM * error,
+        residual_mm=scale.residual_mm,
         vector_scale=None if vector is None else (vector.width, vector.height),
-        rotation_deg=raster.rotation_deg,
-        skew_deg=raster.skew_deg,
-        mirrored=raster.mirrored,
-        verdict=_verdict(raster, error_mm, tolerance_mm),
-        passed=passed,
+        rotation_deg=scale.rotation_deg,
+        skew_deg=scale.skew_deg,
+        mirrored=mirrored,
+        paper=None if paper is None else paper.name,
+        verdict=verdict if paper is None else f"{verdict} (measured by the edges of {paper.title} paper)",
+        passed=error <= rules.tolerance and scale.residual_mm <= rules.uneven_mm and not mirrored,
     )
 
 
-def _error_mm(scale: Scale) -> float:
-    return BASE_MM * max(abs(scale.width - 1), abs(scale.height - 1), _shear(scale))
+def _error(scale: Scale) -> float:
+    return max(abs(scale.width - 1), abs(scale.height - 1), _shear(scale))
 
 
 def _shear(scale: Scale) -> float:
     return abs(math.sin(math.radians(scale.skew_deg)))
 
 
-def _verdict(scale: Scale, error_mm: float, tolerance_mm: float) -> str:
-    if scale.mirrored:
+def _verdict(scale: Scale, error: float, mirrored: bool) -> str:
+    rules = target_rules().check
+    if mirrored:
         return "printed mirrored: switch off mirror or transfer printing"
-    if scale.residual_mm > tolerance_mm:
-        return f"uneven by {scale.residual_mm:.2f} mm: lay the page flat and scan it again"
-    if error_mm <= tolerance_mm:
-        return f"true to scale: off by {error_mm:.2f} mm over {BASE_MM:g} mm"
-    if BASE_MM * _shear(scale) > tolerance_mm:
+    if scale.residual_mm > rules.uneven_mm:
+        return f"uneven by {scale.residual_mm:.2f} mm: lay the page flat and scan or photograph it again"
+    if error <= rules.tolerance:
+        return f"true to scale: off by {100 * error:.2f} %, {BASE_MM * error:.2f} mm over {BASE_MM:g} mm"
+    if _shear(scale) > rules.tolerance:
         return f"skewed by {scale.skew_deg:.2f} degrees: lay the page straight and print or scan it again"
-    if BASE_MM * abs(scale.width - scale.height) > tolerance_mm:
+    if abs(scale.width - scale.height) > rules.tolerance:
         return f"printed at {_percent(scale.width)} in width and {_percent(scale.height)} in height: {REMEDY}"
     return f"printed at {_percent((scale.width + scale.height) / 2)}: {REMEDY}"
 
 
 def _percent(scale: float) -> str:
-    return f"{scale:.1%}".replace("%", " %") if abs(scale - 1) >= 0.002 else f"{scale:.2%}".replace("%", " %")
+    return f"{100 * scale:.1f} %"

@@ -1,77 +1,101 @@
-"""Drawing in page millimeters on a reportlab canvas."""
+"""Drawing in page millimeters, on whatever canvas: a PDF or an SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
-from maskdesign.sheets.template import LineStyle
+from maskdesign.sheets.layout import Box
+from maskdesign.sheets.paper import Paper
+from maskdesign.sheets.template import Lines, LineStyle
+from maskdesign.sheets.texture import PackedImage
+from maskdesign.sheets.type import Typeface
 
-if TYPE_CHECKING:
-    from reportlab.pdfgen.canvas import Canvas
-
-POINTS_PER_MM = 72 / 25.4
-REGULAR, BOLD = "Helvetica", "Helvetica-Bold"
 INK, GRAY = "#1a1a1a", "#5a5a5a"
-ELLIPSIS = "..."
-EVEN_ODD = 0
+Points = Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Pen:
-    """A canvas that counts as the rest of the program does.
+class Canvas(Protocol):
+    """What a file format must be able to draw.
 
     Convention: page millimeters, x right and y down from the upper left corner of the paper; type sizes in points.
     """
 
+    def begin_page(self, paper: Paper) -> None:
+        """Start a page."""
+        ...
+
+    def layer(self, name: str) -> AbstractContextManager[None]:
+        """What is drawn inside belongs to the layer."""
+        ...
+
+    def clipped(self, box: Box) -> AbstractContextManager[None]:
+        """What is drawn inside shows in the box only."""
+        ...
+
+    def path(self, rings_mm: Sequence[Points], closed: bool, stroke: LineStyle | None, fill: str | None) -> None:
+        """Lines through points; a filled path has holes where rings lie inside each other (even-odd rule)."""
+        ...
+
+    def circle(self, x_mm: float, y_mm: float, radius_mm: float, stroke: LineStyle) -> None:
+        """A ring around a center."""
+        ...
+
+    def type(self, words: str, x_mm: float, baseline_mm: float, size_pt: float, face: Typeface, color: str) -> None:
+        """One line of type that starts at x."""
+        ...
+
+    def picture(self, image: PackedImage, box: Box) -> None:
+        """Pixels from edge to edge of the box; a sheet has one picture, drawn on as many pages as need it."""
+        ...
+
+    def target(self, code: int, x_mm: float, y_mm: float, rings_mm: Sequence[Points]) -> None:
+        """A coded target by the place of its center; the rings are about that center."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pen:
+    """A canvas, with the lines and the type that a template asks for."""
+
     canvas: Canvas
-    page_height_mm: float
+    lines: Lines
+    regular: Typeface
+    bold: Typeface
 
     def line(self, style: LineStyle, *points_mm: tuple[float, float]) -> None:
         """An open line through the points, over its halo where the style has one."""
         if style.halo_mm > 0:
-            self._stroke(LineStyle(style.halo_mm, "#ffffff", (), 0), points_mm)
-        self._stroke(style, points_mm)
+            self.canvas.path(
+                [points_mm], False, replace(style, width_mm=style.halo_mm, color="#ffffff", dash_mm=()), None
+            )
+        self.canvas.path([points_mm], False, style, None)
 
-    def _stroke(self, style: LineStyle, points_mm: Sequence[tuple[float, float]]) -> None:
-        self._use(style)
-        path = self.canvas.beginPath()
-        path.moveTo(*self.points(*points_mm[0]))
-        for point in points_mm[1:]:
-            path.lineTo(*self.points(*point))
-        self.canvas.drawPath(path, stroke=1, fill=0)
+    def outline(self, style: LineStyle, *points_mm: tuple[float, float]) -> None:
+        """A closed line through the points, over its halo where the style has one."""
+        if style.halo_mm > 0:
+            self.canvas.path(
+                [points_mm], True, replace(style, width_mm=style.halo_mm, color="#ffffff", dash_mm=()), None
+            )
+        self.canvas.path([points_mm], True, style, None)
 
-    def _use(self, style: LineStyle) -> None:
-        self.canvas.setStrokeColor(style.color)
-        self.canvas.setLineWidth(style.width_mm * POINTS_PER_MM)
-        self.canvas.setDash([length * POINTS_PER_MM for length in style.dash_mm])
+    def rectangle(self, style: LineStyle, box: Box) -> None:
+        """An outline whose middle runs along the edge of the box."""
+        self.outline(style, *_corners(box))
 
-    def rectangle(self, style: LineStyle, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> None:
-        """An outline whose middle runs along the edge of the rectangle."""
-        self._use(style)
-        self.canvas.rect(*self._area(x_mm, y_mm, width_mm, height_mm), stroke=1, fill=0)
-
-    def patch(self, color: str, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> None:
+    def patch(self, color: str, box: Box) -> None:
         """A filled rectangle without an outline."""
-        self.canvas.setFillColor(color)
-        self.canvas.rect(*self._area(x_mm, y_mm, width_mm, height_mm), stroke=0, fill=1)
+        self.canvas.path([_corners(box)], True, None, color)
 
-    def polygon(self, color: str, *rings_mm: Sequence[tuple[float, float]]) -> None:
+    def polygon(self, color: str, *rings_mm: Points) -> None:
         """A filled polygon without an outline; rings inside the first one are holes (even-odd rule)."""
-        self.canvas.setFillColor(color)
-        path = self.canvas.beginPath()
-        for ring in rings_mm:
-            path.moveTo(*self.points(*ring[0]))
-            for point in ring[1:]:
-                path.lineTo(*self.points(*point))
-            path.close()
-        self.canvas.drawPath(path, stroke=0, fill=1, fillMode=EVEN_ODD)
+        self.canvas.path(rings_mm, True, None, color)
 
     def circle(self, style: LineStyle, x_mm: float, y_mm: float, radius_mm: float) -> None:
         """A ring around a center."""
-        self._use(style)
-        self.canvas.circle(*self.points(x_mm, y_mm), radius_mm * POINTS_PER_MM, stroke=1, fill=0)
+        self.canvas.circle(x_mm, y_mm, radius_mm, style)
 
     def text(
         self,
@@ -79,7 +103,7 @@ class Pen:
         x_mm: float,
         baseline_mm: float,
         size_pt: float = 6.5,
-        font: str = REGULAR,
+        bold: bool = False,
         color: str = INK,
         anchor: Literal["start", "middle", "end"] = "start",
         widest_mm: float | None = None,
@@ -90,48 +114,13 @@ class Pen:
             anchor: which part of the line stands at `x_mm`.
             widest_mm: shrinks, then shortens the line in the middle until it fits.
         """
-        words = printable(words)
+        face = self.bold if bold else self.regular
+        words = face.printable(words)
         if widest_mm is not None:
-            words, size_pt = fit_words(words, font, size_pt, widest_mm)
-        shift_mm = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * words_width_mm(words, font, size_pt)
-        self.canvas.setFillColor(color)
-        self.canvas.setFont(font, size_pt)
-        self.canvas.drawString(*self.points(x_mm - shift_mm, baseline_mm), words)
-
-    def points(self, x_mm: float, y_mm: float) -> tuple[float, float]:
-        """PDF points, y up from the lower edge."""
-        return x_mm * POINTS_PER_MM, (self.page_height_mm - y_mm) * POINTS_PER_MM
-
-    def _area(self, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> tuple[float, float, float, float]:
-        left, bottom = self.points(x_mm, y_mm + height_mm)
-        return left, bottom, width_mm * POINTS_PER_MM, height_mm * POINTS_PER_MM
+            words, size_pt = face.fit(words, size_pt, widest_mm)
+        shift_mm = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * face.width_mm(words, size_pt)
+        self.canvas.type(words, x_mm - shift_mm, baseline_mm, size_pt, face, color)
 
 
-def printable(words: str) -> str:
-    """The words with what the built-in fonts lack (all but Windows-1252) and line breaks as "?"."""
-    flat = "".join(character if character.isprintable() else "?" for character in words)
-    return flat.encode("cp1252", errors="replace").decode("cp1252")
-
-
-def words_width_mm(words: str, font: str, size_pt: float) -> float:
-    """Length of a line of type."""
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    return stringWidth(words, font, size_pt) / POINTS_PER_MM
-
-
-def fit_words(words: str, font: str, size_pt: float, widest_mm: float) -> tuple[str, float]:
-    """Shrink a line to no less than 70 % of its size, then leave out its middle, until it fits.
-
-    Returns:
-        the words and their size in points.
-    """
-    needed_mm = words_width_mm(words, font, size_pt)
-    if needed_mm <= widest_mm:
-        return words, size_pt
-    size_pt *= max(widest_mm / needed_mm, 0.7)
-    keep, shortened = len(words), words
-    while keep > 1 and words_width_mm(shortened, font, size_pt) > widest_mm:
-        keep -= 1
-        shortened = words[: (keep + 1) // 2] + ELLIPSIS + words[len(words) - keep // 2 :]
-    return shortened, size_pt
+def _corners(box: Box) -> list[tuple[float, float]]:
+    return [(box.x_mm, box.y_mm), (box.right_mm, box.y_mm), (box.right_mm, box.bottom_mm), (box.x_mm, box.bottom_mm)]

@@ -13,31 +13,6 @@ Ring = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A rectangle to cut out, with what is marked on it and around it.
-
-    Attributes:
-        title: large, in the page's header.
-        subtitle: small, beside it.
-        width_mm: of the outline.
-        height_mm: of the outline.
-        fold_rows_mm: (v, "mountain" or "valley") from the top.
-        fold_lines: draws the folds across the piece too, not only beside it.
-        weld_mm: width of the strips that are welded at both sides; 0 marks no mask: neither welds, loops nor wire.
-
-    Convention: sheet millimeters, u right and v down from the upper left corner, printed side.
-    """
-
-    title: str
-    subtitle: str
-    width_mm: float
-    height_mm: float
-    fold_rows_mm: tuple[tuple[float, str], ...] = ()
-    fold_lines: bool = True
-    weld_mm: float = 0.0
-
-
-@dataclass(frozen=True)
 class Cell:
     """A flat area of one color.
 
@@ -85,22 +60,61 @@ class Artwork:
     labels: tuple[Label, ...] = ()
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A rectangle to cut out, with what is marked on it and around it.
+
+    Attributes:
+        title: large, in the page's header.
+        subtitle: small, beside it.
+        width_mm: of the outline.
+        height_mm: of the outline.
+        fold_rows_mm: (v, "mountain" or "valley") from the top.
+        fold_lines: False for boards, whose corners no line may cross: their folds are marked beside them only.
+        weld_mm: width of the strips that are welded at both sides; 0 marks no mask: neither welds, loops nor wire.
+        chessboard: cells of the layer that shows the mask's calibration board instead of its texture.
+
+    Convention: sheet millimeters, u right and v down from the upper left corner, printed side.
+    """
+
+    title: str
+    subtitle: str
+    width_mm: float
+    height_mm: float
+    fold_rows_mm: tuple[tuple[float, str], ...] = ()
+    fold_lines: bool = True
+    weld_mm: float = 0.0
+    chessboard: tuple[Cell, ...] = ()
+
+
 def mask_piece(pattern: MaskPattern, title: str = "", fold_lines: bool = True) -> Piece:
     """The piece that a mask is folded from.
 
     Args:
-        title: of the page; its kind and size else.
-        fold_lines: False for boards, whose corners no line may cross.
+        title: of the page; the mask's kind and size else.
+        fold_lines: as in `Piece`.
     """
     kind = "Pleated" if pattern.pleat_rows_mm else "Flat"
     return Piece(
         title=title or f"{kind} mask {pattern.width_mm:g} × {pattern.height_mm:g} mm",
-        subtitle=f"folded {pattern.width_mm:g} × {pattern.folded_height_mm:g} mm  ·  printed side up  ·  scale 1:1",
+        subtitle=f"folded {pattern.width_mm:g} × {pattern.folded_height_mm:g} mm",
         width_mm=pattern.width_mm,
         height_mm=pattern.height_mm,
         fold_rows_mm=tuple(pattern.fold_rows_mm),
         fold_lines=fold_lines,
         weld_mm=pattern.weld_mm,
+        chessboard=chessboard(pattern.width_mm, pattern.height_mm, pattern.board_cell_mm),
+    )
+
+
+def chessboard(width_mm: float, height_mm: float, cell_mm: float) -> tuple[Cell, ...]:
+    """The black cells of the largest board of whole cells in the middle of a sheet; the upper left cell is black."""
+    columns, rows = int(width_mm // cell_mm), int(height_mm // cell_mm)
+    left_mm, top_mm = (width_mm - columns * cell_mm) / 2, (height_mm - rows * cell_mm) / 2
+    return tuple(
+        rectangle("#000000", left_mm + cell_mm * column, top_mm + cell_mm * row, cell_mm, cell_mm)
+        for row in range(rows)
+        for column in range(row % 2, columns, 2)
     )
 
 

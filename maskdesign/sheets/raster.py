@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from maskdesign.errors import InputError
 from maskdesign.files import MAX_MEGAPIXELS, check_readable
-from maskdesign.sheets.layout import MM_PER_INCH
+from maskdesign.sheets.paper import MM_PER_INCH
 from maskdesign.sheets.vectors import TooManyFormsError, placed_forms
 
 POINTS_PER_INCH = 72
 MAX_PDF_BYTES = 128 << 20
 MAX_UNPACKED_BYTES = 256 << 20
+MOST_PAGES = 64
 SHORTEST_SIDE_MM, LONGEST_SIDE_MM = 20.0, 1500.0
 REMEDY = "give the PDF that `maskdesign sheet` wrote"
 
 
 @dataclass(frozen=True)
 class Page:
-    """An open sheet.
+    """An open page of a sheet.
 
     Attributes:
         picture: the pypdfium2 page.
@@ -40,11 +41,11 @@ class Page:
 
 
 @contextmanager
-def open_page(path: Path) -> Iterator[Page]:
-    """Open the single page of a sheet.
+def open_pages(path: Path) -> Iterator[list[Page]]:
+    """Open the pages of a sheet.
 
     Raises:
-        InputError: no such file, not a PDF, damaged, encrypted, of more than one page, or too large.
+        InputError: no such file, not a PDF, damaged, encrypted, of no page or more than 64, or too large.
     """
     import pikepdf
     import pypdfium2
@@ -52,26 +53,34 @@ def open_page(path: Path) -> Iterator[Page]:
     _check_file(path)
     try:
         with pikepdf.open(path, attempt_recovery=False) as document, closing(pypdfium2.PdfDocument(path)) as pictures:
-            yield _page(path, document, pictures)
+            yield _pages(path, document, pictures)
     except pikepdf.PasswordError as error:
         raise InputError(f"{path}: is encrypted; save it without a password, or {REMEDY}") from error
     except (pikepdf.PdfError, pypdfium2.PdfiumError) as error:
         raise InputError(f"{path}: is damaged or truncated; {REMEDY}") from error
 
 
-def _page(path: Path, document: Any, pictures: Any) -> Page:
-    _check_page_count(path, len(document.pages))
+def _pages(path: Path, document: Any, pictures: Any) -> list[Page]:
+    count = len(document.pages)
+    if not 0 < count <= MOST_PAGES:
+        raise InputError(f"{path}: has {count} pages, a sheet has 1 to {MOST_PAGES}; {REMEDY}")
     try:
         _check_streams(path, document)
-        content = document.pages[0].obj
+    except (TypeError, ValueError, AttributeError, OverflowError, zlib.error) as error:
+        raise InputError(f"{path}: is damaged or truncated; {REMEDY}") from error
+    return [_page(path, document.pages[number].obj, pictures, number) for number in range(count)]
+
+
+def _page(path: Path, content: Any, pictures: Any, number: int) -> Page:
+    try:
         mm_per_unit = MM_PER_INCH / POINTS_PER_INCH * float(content.get("/UserUnit", 1))
         # Before pdfium sees the page: it follows forms in forms as often as they are drawn.
         forms = placed_forms(content)
     except TooManyFormsError as error:
         raise InputError(f"{path}: {error}; {REMEDY}") from error
-    except (TypeError, ValueError, AttributeError, OverflowError, zlib.error) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: is damaged or truncated; {REMEDY}") from error
-    page = Page(pictures[0], forms, mm_per_unit)
+    page = Page(pictures[number], forms, mm_per_unit)
     width_mm, height_mm = page_size_mm(page)
     if not SHORTEST_SIDE_MM <= min(width_mm, height_mm) <= max(width_mm, height_mm) <= LONGEST_SIDE_MM:
         raise InputError(f"{path}: a page of {width_mm:.0f} x {height_mm:.0f} mm is no sheet; {REMEDY}")
@@ -89,15 +98,14 @@ def _check_file(path: Path) -> None:
     size = path.stat().st_size
     if size > MAX_PDF_BYTES:
         raise InputError(f"{path}: {size >> 20} MiB exceed the limit of {MAX_PDF_BYTES >> 20} MiB; {REMEDY}")
+    if not is_pdf(path):
+        raise InputError(f"{path}: is not a PDF; {REMEDY}")
+
+
+def is_pdf(path: Path) -> bool:
+    """Whether a file begins as PDFs do; readers accept junk before the header, but no more than this."""
     with path.open("rb") as stream:
-        # Readers accept junk before the header, but no more than this.
-        if b"%PDF-" not in stream.read(1024):
-            raise InputError(f"{path}: is not a PDF; {REMEDY}")
-
-
-def _check_page_count(path: Path, count: int) -> None:
-    if count != 1:
-        raise InputError(f"{path}: has {count} pages, a sheet has one; {REMEDY}")
+        return b"%PDF-" in stream.read(1024)
 
 
 def _check_streams(path: Path, document: Any) -> None:
@@ -134,7 +142,7 @@ def render_page(page: Page, dpi: float, grayscale: bool = False) -> NDArray[np.u
     width_mm, height_mm = page_size_mm(page)
     if width_mm * height_mm * (dpi / MM_PER_INCH) ** 2 > MAX_MEGAPIXELS * 1e6:
         raise InputError(
-            f"{width_mm:.0f} x {height_mm:.0f} mm at {dpi:g} dpi exceed {MAX_MEGAPIXELS} megapixels; {REMEDY}"
+            f"{width_mm:.0f} x {height_mm:.0f} mm at {dpi:g} dpi exceed {MAX_MEGAPIXELS} megapixels; lower --dpi"
         )
     bitmap = page.picture.render(scale=dpi / MM_PER_INCH * page.mm_per_unit, grayscale=grayscale, rev_byteorder=True)
     pixels = bitmap.to_numpy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskdesign.errors import ImageError
-from maskdesign.sheets.layout import MM_PER_INCH
+from maskdesign.sheets.paper import MM_PER_INCH
 
 PNG_HEADER_BYTES = 8
 COMPRESSION = 4
@@ -25,12 +25,17 @@ class PackedImage:
     Attributes:
         width_px: columns.
         height_px: rows.
-        data: the zlib stream.
+        png: the whole file.
     """
 
     width_px: int
     height_px: int
-    data: bytes
+    png: bytes
+
+    @property
+    def data(self) -> bytes:
+        """The zlib stream alone."""
+        return _image_data(self.png)
 
 
 def check_texture(texture: NDArray[np.uint8]) -> None:
@@ -58,11 +63,21 @@ def enlarge(texture: NDArray[np.uint8], width_mm: float, height_mm: float, dpi: 
     return np.asarray(Image.fromarray(texture).resize(size, Image.Resampling.BICUBIC))
 
 
+def extend(pixels: NDArray[np.uint8], across_px: int, down_px: int) -> NDArray[np.uint8]:
+    """Go on beyond the edges as in a mirror, which shows neither a seam nor streaks where the cut misses its line.
+
+    Args:
+        across_px: added at the left and at the right.
+        down_px: added above and below.
+    """
+    return np.pad(pixels, ((down_px, down_px), (across_px, across_px), (0, 0)), mode="symmetric")
+
+
 def pack(pixels: NDArray[np.uint8]) -> PackedImage:
     """Compress as PNG does, which halves and more what a plain Flate stream of a smooth texture takes."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=COMPRESSION)
-    return PackedImage(pixels.shape[1], pixels.shape[0], _image_data(buffer.getvalue()))
+    return PackedImage(pixels.shape[1], pixels.shape[0], buffer.getvalue())
 
 
 def _image_data(png: bytes) -> bytes:
