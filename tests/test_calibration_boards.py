@@ -13,7 +13,7 @@ from maskdesign.jobs.calibrate_board import print_board
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.render.color import DECODED
 from maskdesign.sheets.check import check_sheet
-from maskdesign.sheets.raster import open_page, pixels_per_mm, render_page
+from maskdesign.sheets.raster import open_pages, pixels_per_mm, render_page
 
 PATTERN = MaskPattern()
 
@@ -68,7 +68,7 @@ def test_unknown_board_names_those_at_hand():
 def test_printed_page_shows_the_board_in_true_millimeters(tmp_path):
     path = print_board(CODED, "a4", tmp_path)
     assert check_sheet(path).passed
-    with open_page(path) as page:
+    with open_pages(path) as (page,):
         pixels = render_page(page, 100, grayscale=False)
         scale = pixels_per_mm(page, pixels)[0]
     red = (abs(pixels.astype(int) - [200, 30, 40]) < 12).all(axis=2)

@@ -9,9 +9,11 @@ from maskdesign.calibration.board import WHITE, Board, board_names, load_board
 from maskdesign.calibration.chart import CHART, chart_cells, load_chart
 from maskdesign.errors import ConfigError
 from maskdesign.jobs.calibrate import board_pattern
-from maskdesign.sheets.layout import find_paper
-from maskdesign.sheets.pdf import SheetInfo, write_piece
+from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.piece import Artwork, Piece, mask_piece, rectangle
+from maskdesign.sheets.template import load_template
+from maskdesign.sheets.write import write_piece
 
 
 def print_board(name: str, paper: str, out: Path) -> Path:
@@ -29,9 +31,8 @@ def print_board(name: str, paper: str, out: Path) -> Path:
         raise ConfigError(f"--board {name}: none of {', '.join((*board_names(), CHART))} and no .toml file")
     path = out / f"{Path(name).stem}.pdf"
     piece, artwork = _chart() if name == CHART else _board(load_board(name))
-    write_piece(
-        path, piece, artwork, SheetInfo(Path(name).stem, "calibration", date.today().isoformat()), find_paper(paper)
-    )
+    info = SheetInfo(Path(name).stem, "calibration", date.today().isoformat())
+    write_piece(path, piece, artwork, info, find_paper(paper), load_template("board"))
     return path
 
 
