@@ -11,7 +11,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from maskdesign.cli.terminal import OptionalPath, Switch, parse, print_json, shown_progress
-from maskdesign.errors import CheckFailedError, UsageError
+from maskdesign.errors import CheckFailedError, InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _pull(args: ModelsArgs) -> int:
         file=sys.stderr,
     )
     if not args.yes and not _agreed(folder):
-        raise UsageError("nothing was fetched; agree at the prompt, or with --yes")
+        raise InputError("nothing was fetched; agree to the licence at the prompt, or with --yes")
     with shown_progress() as progress:
         spec = pull_model(args.what, folder, progress)
     _print_added(args, folder, spec)
