@@ -1,4 +1,4 @@
-"""Universal designs on real photos, as `python -m benchmarks.measure_universal` last wrote them (see docs/evaluation.md)."""
+"""Universal designs on real photos, as `python -m benchmarks.measure_universal` last wrote them."""
 
 from __future__ import annotations
 
