@@ -33,7 +33,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, list[str]]:
     return {
         "plot": ["![FNMR against DSSIM for each recognizer](photo-mode/budget.png)"],
         "controls": counted(controls_table(conditions), figures),
-        "left out": counted(fnmr_table(conditions, [*left_out, *noise]), figures, left_out),
+        "left out": counted(fnmr_table(conditions, [*left_out, *noise]), figures, ["without"]),
         "table 2": counted(table_2(conditions), figures, ["only"]),
         "table 3": counted(table_3(conditions), figures, ["only"]),
         "others": counted(baselines_table(conditions), figures, ["pixel"]),
