@@ -80,7 +80,7 @@ def test_a_camera_without_distance_and_no_camera():
 def test_a_scene_with_vertices_that_are_not_finite(scene):
     broken = scene.vertices_mm.copy()
     broken[7, 1] = np.inf
-    with pytest.raises(MeshError, match="scene.vertices_mm holds 1 not finite numbers"):
+    with pytest.raises(MeshError, match=r"scene\.vertices_mm holds 1 not finite numbers"):
         replace(scene, vertices_mm=broken)
 
 
