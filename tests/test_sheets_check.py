@@ -19,10 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.sheet_photos import photograph
 from maskdesign.errors import ImageError, InputError
-from maskdesign.files import read_image
+from maskdesign.files import read_image, write_image
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.sheets.check import check_raster, check_sheet
+from maskdesign.sheets.check import check_file, check_photo, check_raster, check_sheet
 from maskdesign.sheets.layout import SheetInfo, plan_pages
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.piece import mask_piece
@@ -398,3 +399,16 @@ def test_a_damaged_sheet_never_ends_in_a_stray_exception(
     (tmp_path / "damaged.pdf").write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
     with contextlib.suppress(InputError):
         check_sheet(tmp_path / "damaged.pdf")
+
+
+def test_a_photo_is_measured_by_the_edges_of_the_paper(sheets: dict[str, Path], tmp_path: Path) -> None:
+    page = sheet_preview(sheets["a4"], 200)
+    photo = photograph(page, (210.0, 297.0), (0.97, 0.97), np.random.default_rng(5))
+    write_image(tmp_path / "photo.png", photo)
+    check = check_file(tmp_path / "photo.png")
+    assert (check.width_scale, check.height_scale) == pytest.approx((0.97, 0.97), rel=0.003)
+    assert (check.source, check.paper, check.passed) == ("photo", "a4", False)
+    assert check.verdict.startswith('printed at 97.0 %: switch off "fit to page"')
+    # Only the page itself: no edge of the paper is seen.
+    with pytest.raises(InputError, match="edges of the paper are not seen"):
+        check_photo(page)
