@@ -52,12 +52,13 @@ def main() -> None:
         print(name, "SSIM", *(f"{value:.3f}" for value in likeness), {k: round(v, 2) for k, v in margins.items()})
     crop = slice(int(region.landmarks_px[10, 1]) - 50, 236), slice(40, 216)
     faces = [cv2.resize(p[crop], None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC) for _, p in shown]
-    write_image(OUT / "portrait.png", side_by_side(faces[:4]))
-    write_image(OUT / "controls.png", side_by_side(faces[4:]))
-    gray = [128 + DIFFERENCE_GAIN * (p[crop].astype(int) - picture.pixels[crop]) for _, p in shown[1:4]]
+    # `strong` and inverted cells distort a real person's face: their figures are printed, their pictures not kept.
+    write_image(OUT / "portrait.png", side_by_side(faces[:3]))
+    write_image(OUT / "noise.png", faces[4])
+    gray = [128 + DIFFERENCE_GAIN * (p[crop].astype(int) - picture.pixels[crop]) for _, p in shown[1:3]]
     enlarged = [np.kron(np.clip(d, 0, 255).astype(np.uint8), np.ones((SCALE, SCALE, 1), np.uint8)) for d in gray]
     write_image(OUT / "difference.png", side_by_side(enlarged))
-    write_image(OUT / "edges.png", side_by_side([edges(face) for face in faces[:4]]))
+    write_image(OUT / "edges.png", side_by_side([edges(face) for face in faces[:3]]))
 
 
 if __name__ == "__main__":
