@@ -12,6 +12,7 @@ from maskdesign.evaluation.grid import EvaluationSettings
 from maskdesign.evaluation.protocol import PhotoProtocol
 from maskdesign.mask.drape import DrapeSettings
 from maskdesign.mask.misplaced import PlacementRanges
+from maskdesign.mask.outline_file import with_outline
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.optimize.objective import ObjectiveSettings
 from maskdesign.optimize.photo_probes import PhotoJitter
@@ -93,6 +94,10 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> JobConfig:
 
     Raises:
         ConfigError: unknown key (with the nearest one), wrong type or range.
+        PatternError: a mask that cannot be folded, or whose outline cannot be read.
     """
     values = {} if path is None else read_toml(path)
-    return from_mapping(JobConfig, apply_overrides(values, overrides))
+    merged = apply_overrides(values, overrides)
+    if isinstance(merged.get("mask"), dict):
+        merged["mask"] = with_outline(merged["mask"], Path() if path is None else path.parent)
+    return from_mapping(JobConfig, merged)

@@ -10,7 +10,9 @@ from maskdesign.errors import ConfigError, UsageError
 from maskdesign.faces.scan import load_face
 from maskdesign.files import data_path, write_bytes, write_image
 from maskdesign.mask.cells import chessboard_pixels
+from maskdesign.mask.cut import cut_worn
 from maskdesign.mask.drape import DEFAULT_SETTINGS, drape_mask
+from maskdesign.mask.outline_file import with_outline
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import widest_opening_mm
 from maskdesign.mask.worn import WornMask, save_worn
@@ -54,7 +56,7 @@ def make_mask(face: Path, pattern: str, out: Path, opening_mm: float | None, sho
         raise UsageError(f"--out {out}: must end in {' or '.join(OUTPUTS)}")
     sheet, scan = read_pattern(pattern), load_face(face)
     wanted = _default_opening_mm(sheet) if opening_mm is None else opening_mm
-    worn = drape_mask(scan, sheet, replace(DEFAULT_SETTINGS, opening_mm=wanted))
+    worn = cut_worn(drape_mask(scan, sheet, replace(DEFAULT_SETTINGS, opening_mm=wanted)), sheet)
     if out.suffix == ".npz":
         save_worn(worn, out)
     else:
@@ -79,7 +81,7 @@ def read_pattern(name: str) -> MaskPattern:
     Raises:
         InputError: no such file.
         ConfigError: no name of a template and no file, no table [mask], or a key that does not exist.
-        PatternError: a sheet that cannot be folded.
+        PatternError: a sheet that cannot be folded, or an outline that cannot be read or cut from it.
     """
     names = _template_names()
     if name not in names and not name.endswith(".toml"):
@@ -89,7 +91,7 @@ def read_pattern(name: str) -> MaskPattern:
     unknown = [key for key in values if key != "mask"]
     if unknown or not isinstance(values.get("mask"), dict):
         raise ConfigError(f"{path}: a pattern holds one table [mask] and nothing else; see {TEMPLATES}/")
-    return from_mapping(MaskPattern, values["mask"], "mask")
+    return from_mapping(MaskPattern, with_outline(values["mask"], path.parent), "mask")
 
 
 def _template_names() -> list[str]:
@@ -105,7 +107,7 @@ def list_masks() -> list[Listed]:
 
 
 def _describe(pattern: MaskPattern) -> str:
-    size = f"{pattern.width_mm:g} x {pattern.height_mm:g} mm"
+    size = f"{pattern.width_mm:g} x {pattern.height_mm:g} mm" + (", own outline" if pattern.outline_mm else "")
     if not pattern.pleat_rows_mm:
         return f"{size}, no pleats"
     pleats = f"{len(pattern.pleat_rows_mm)} pleats {pattern.pleat_depth_mm:g} mm deep"

@@ -11,6 +11,7 @@ from maskdesign.faces.scan import FaceScan
 from maskdesign.faces.topology import outer_skin
 from maskdesign.geometry.mesh import TriangleMesh, merge_meshes
 from maskdesign.mask.contact import Collider, build_collider, nearest_points
+from maskdesign.mask.cut import cut_worn
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
 
@@ -27,7 +28,7 @@ def ear_loops(face: FaceScan, worn: WornMask, pattern: MaskPattern) -> TriangleM
     Returns:
         closed tubes of 2.5 mm in the face frame, no uv.
     """
-    collider = build_collider(outer_skin(face.mesh))
+    collider, worn = build_collider(outer_skin(face.mesh)), cut_worn(worn, pattern)
     tubes = [_tube(_lay_on(collider, _path(face, worn, pattern, side))) for side in ("left", "right")]
     count = len(tubes[0][0])
     return TriangleMesh(np.vstack([vertices for vertices, _ in tubes]), np.vstack([tubes[0][1], tubes[1][1] + count]))

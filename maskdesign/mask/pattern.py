@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.errors import PatternError
+from maskdesign.mask.outline import check_outline
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class MaskPattern:
         nose_v_mm: where the tip of the nose touches the sheet, below the top edge at half width.
         weld_mm: width of the strip at each side where the shut pleats are welded.
         board_cell_mm: chessboard cell of the calibration print.
+        outline_mm: corners (u, v) of the closed polygon that the mask is cut along; None for the whole rectangle. A
+            TOML file names a drawing instead, `outline = "mine.svg"`. The rectangle is draped, then cut (`mask.cut`).
 
     Convention: sheet millimeters, u to the right and v down, on the printed side; origin at the upper left.
 
     Raises:
-        PatternError: pleats that overlap or leave the sheet, sizes that are not positive or no multiple of the cell.
+        PatternError: pleats that overlap or leave the sheet, sizes that are not positive or no multiple of the cell,
+            an outline that cannot be cut from the sheet, worn or pleated.
     """
 
     width_mm: float = 175.0
@@ -41,6 +45,7 @@ class MaskPattern:
     nose_v_mm: float = 35.0
     weld_mm: float = 5.0
     board_cell_mm: float = 15.0
+    outline_mm: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("width_mm", "height_mm", "cell_mm", "board_cell_mm"):
@@ -52,6 +57,7 @@ class MaskPattern:
         for name, length in self._grid_lengths():
             if abs(length / self.cell_mm - round(length / self.cell_mm)) > 1e-9:
                 raise PatternError(f"mask.{name} = {length} mm is no multiple of cell_mm = {self.cell_mm}")
+        check_outline(self)
 
     def _check_rows(self) -> None:
         free_from = 0.0

@@ -8,6 +8,7 @@ from PIL import Image
 
 from maskdesign.faces.scan import FaceScan
 from maskdesign.geometry.mesh import TriangleMesh, vertex_normals
+from maskdesign.mask.cut import cut_worn
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
 
@@ -25,6 +26,7 @@ def worn_glb(face: FaceScan, worn: WornMask, pattern: MaskPattern, texture: NDAr
     """
     import trimesh
 
+    worn = cut_worn(worn, pattern)
     sheet_uv = worn.sheet_mm / [pattern.width_mm, pattern.height_mm]
     scene = trimesh.Scene()
     scene.add_geometry(_textured(face.mesh, face.mesh.uv, face.texture), geom_name="head")

@@ -13,6 +13,7 @@ from torch import Tensor
 from maskdesign.errors import MeshError
 from maskdesign.faces.scan import FaceScan
 from maskdesign.geometry.mesh import triangle_normals, vertex_normals
+from maskdesign.mask.cut import cut_worn
 from maskdesign.mask.pattern import MaskPattern, panel_of_row
 from maskdesign.mask.worn import WornMask
 from maskdesign.render.clusters import Clusters, cluster_triangles
@@ -173,6 +174,7 @@ def _face_part(face: FaceScan) -> tuple[NDArray, NDArray, NDArray, NDArray]:
 
 
 def _mask_part(worn: WornMask, pattern: MaskPattern) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    worn = cut_worn(worn, pattern)
     mesh = worn.mesh
     middle_v_mm = worn.sheet_mm[mesh.triangles, 1].mean(axis=1)
     normals = creased_normals(mesh.vertices, mesh.triangles, panel_of_row(pattern, middle_v_mm))

@@ -31,8 +31,8 @@ class Canvas(Protocol):
         """What is drawn inside belongs to the layer."""
         ...
 
-    def clipped(self, box: Box) -> AbstractContextManager[None]:
-        """What is drawn inside shows in the box only."""
+    def clipped(self, area: Box | Points) -> AbstractContextManager[None]:
+        """What is drawn inside shows in the box or the polygon only."""
         ...
 
     def path(self, rings_mm: Sequence[Points], closed: bool, stroke: LineStyle | None, fill: str | None) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from math import ceil
 
-from maskdesign.sheets.drafting import GRAY, INK, Pen
+from maskdesign.geometry.polygon import grown
+from maskdesign.sheets.drafting import GRAY, INK, Pen, Points
 from maskdesign.sheets.layout import Box
 from maskdesign.sheets.piece import Artwork, Cell, Piece
-from maskdesign.sheets.template import Template
+from maskdesign.sheets.template import LineStyle, Template
 from maskdesign.sheets.texture import PackedImage, check_texture, enlarge, extend, pack
 
 SMALL_PT = 5.2
@@ -68,15 +70,15 @@ def draw_piece(pen: Pen, ready: Print, mask: Box) -> None:
     artwork, piece, rules = ready.artwork, ready.piece, ready.template.piece
     with pen.canvas.layer("texture"):
         if ready.picture is not None:
-            bleed = mask.grown(rules.beyond_mm, rules.beyond_mm)
-            with pen.canvas.clipped(bleed):
+            with pen.canvas.clipped(_area(ready, mask, rules.beyond_mm)):
                 pen.canvas.picture(ready.picture, mask.grown(*ready.reach_mm))
         _draw_cells(pen, ready, mask, artwork.cells)
         for label in artwork.labels:
             place = _at(ready, mask, label.u_mm, label.v_mm)
             pen.text(label.words, *place, label.size_pt, color=label.color, anchor="middle")
     if ready.picture is not None and piece.chessboard:
-        with pen.canvas.layer("chessboard"):
+        inside = nullcontext() if piece.outline_mm is None else pen.canvas.clipped(_area(ready, mask, 0.0))
+        with pen.canvas.layer("chessboard"), inside:
             pen.patch("#ffffff", mask)
             _draw_cells(pen, ready, mask, piece.chessboard)
     with pen.canvas.layer("lines"):
@@ -95,6 +97,22 @@ def _at(ready: Print, mask: Box, u_mm: float, v_mm: float) -> tuple[float, float
     return x_mm, mask.y_mm + v_mm / rules.stretch_y
 
 
+def _area(ready: Print, mask: Box, beyond_mm: float) -> Box | Points:
+    """The box, or the polygon where the piece has one, with so much around it."""
+    if ready.piece.outline_mm is None:
+        return mask.grown(beyond_mm, beyond_mm)
+    # Grown at the origin: a piece stands on several pages, at many places.
+    flat = tuple(_at(ready, replace(mask, x_mm=0.0, y_mm=0.0), u, v) for u, v in ready.piece.outline_mm)
+    return [(mask.x_mm + x, mask.y_mm + y) for x, y in grown(flat, beyond_mm)]
+
+
+def _draw_outline(pen: Pen, style: LineStyle, area: Box | Points) -> None:
+    if isinstance(area, Box):
+        pen.rectangle(style, area)
+    else:
+        pen.outline(style, *area)
+
+
 def _draw_cells(pen: Pen, ready: Print, mask: Box, cells: Sequence[Cell]) -> None:
     """Those of one color as one path: rasterizers move lone rectangles to whole pixels."""
     for color in dict.fromkeys(cell.color for cell in cells):
@@ -110,8 +128,8 @@ def _draw_lines(pen: Pen, ready: Print, mask: Box) -> None:
             y_mm = mask.y_mm + v_mm / rules.stretch_y
             pen.line(getattr(pen.lines, kind), (mask.x_mm, y_mm), (mask.right_mm, y_mm))
     if rules.seam_mm > 0:
-        pen.rectangle(pen.lines.seam, mask)
-    pen.rectangle(pen.lines.cut, mask.grown(rules.seam_mm, rules.seam_mm))
+        _draw_outline(pen, pen.lines.seam, _area(ready, mask, 0.0))
+    _draw_outline(pen, pen.lines.cut, _area(ready, mask, rules.seam_mm))
 
 
 def _draw_fold_ends(pen: Pen, ready: Print, mask: Box) -> None:

@@ -57,11 +57,14 @@ class PdfCanvas:
         self._canvas.addLiteral("EMC")
 
     @contextmanager
-    def clipped(self, box: Box) -> Iterator[None]:
-        """What is drawn inside shows in the box only."""
+    def clipped(self, area: Box | Points) -> Iterator[None]:
+        """What is drawn inside shows in the box or the polygon only."""
         self._canvas.saveState()
         path = self._canvas.beginPath()
-        path.rect(*self._area(box))
+        if isinstance(area, Box):
+            path.rect(*self._area(area))
+        else:
+            self._trace(path, area, True, self._points)
         self._canvas.clipPath(path, stroke=0, fill=0)
         yield
         self._canvas.restoreState()
@@ -75,16 +78,20 @@ class PdfCanvas:
     ) -> None:
         path = self._canvas.beginPath()
         for ring in rings_mm:
-            path.moveTo(*points(*ring[0]))
-            for point in ring[1:]:
-                path.lineTo(*points(*point))
-            if closed:
-                path.close()
+            self._trace(path, ring, closed, points)
         if stroke is not None:
             self._use(stroke)
         if fill is not None:
             self._canvas.setFillColor(fill)
         self._canvas.drawPath(path, stroke=int(stroke is not None), fill=int(fill is not None), fillMode=EVEN_ODD)
+
+    @staticmethod
+    def _trace(path: Any, ring: Points, closed: bool, points: Any) -> None:
+        path.moveTo(*points(*ring[0]))
+        for point in ring[1:]:
+            path.lineTo(*points(*point))
+        if closed:
+            path.close()
 
     def circle(self, x_mm: float, y_mm: float, radius_mm: float, stroke: LineStyle) -> None:
         """A ring around a center."""

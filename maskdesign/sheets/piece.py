@@ -62,7 +62,7 @@ class Artwork:
 
 @dataclass(frozen=True)
 class Piece:
-    """A rectangle to cut out, with what is marked on it and around it.
+    """A rectangle, or a part of one, to cut out, with what is marked on it and around it.
 
     Attributes:
         title: large, in the page's header.
@@ -73,6 +73,7 @@ class Piece:
         fold_lines: False for boards, whose corners no line may cross: their folds are marked beside them only.
         weld_mm: width of the strips that are welded at both sides; 0 marks no mask: neither welds, loops nor wire.
         chessboard: cells of the layer that shows the mask's calibration board instead of its texture.
+        outline_mm: corners of the line to cut along; None for the rectangle.
 
     Convention: sheet millimeters, u right and v down from the upper left corner, printed side.
     """
@@ -85,6 +86,7 @@ class Piece:
     fold_lines: bool = True
     weld_mm: float = 0.0
     chessboard: tuple[Cell, ...] = ()
+    outline_mm: Ring | None = None
 
 
 def mask_piece(pattern: MaskPattern, title: str = "", fold_lines: bool = True) -> Piece:
@@ -104,6 +106,7 @@ def mask_piece(pattern: MaskPattern, title: str = "", fold_lines: bool = True) -
         fold_lines=fold_lines,
         weld_mm=pattern.weld_mm,
         chessboard=chessboard(pattern.width_mm, pattern.height_mm, pattern.board_cell_mm),
+        outline_mm=pattern.outline_mm,
     )
 
 

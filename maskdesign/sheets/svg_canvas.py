@@ -48,10 +48,11 @@ class SvgCanvas:
         self._add("</g>")
 
     @contextmanager
-    def clipped(self, box: Box) -> Iterator[None]:
-        """What is drawn inside shows in the box only."""
+    def clipped(self, area: Box | Points) -> Iterator[None]:
+        """What is drawn inside shows in the box or the polygon only."""
         self._clips += 1
-        self._add(f'<clipPath id="clip{self._clips}"><rect {_place(box)}/></clipPath>')
+        shape = f"<rect {_place(area)}/>" if isinstance(area, Box) else f'<path d="{_data([area], True)}"/>'
+        self._add(f'<clipPath id="clip{self._clips}">{shape}</clipPath>')
         self._add(f'<g clip-path="url(#clip{self._clips})">')
         yield
         self._add("</g>")
