@@ -1,8 +1,14 @@
-"""Corners on rendered photos of the flat and the bent board with their right names, a packaged detector beside."""
+"""Corners on rendered photos of the flat and the bent board with their right names, a packaged detector beside.
+
+The worn board's figures cost a quarter of an hour and come from docs/calibration/worn.json, which
+`python -m benchmarks.measure_worn_board --cache FOLDER` writes.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,9 +19,10 @@ from maskdesign.calibration.color import color_difference, fit_response, seen_li
 from maskdesign.calibration.identify import identify, look
 from maskdesign.calibration.saddle import paper_brightness
 from maskdesign.calibration.smooth import name_smoothly
-from tests.calibration_photos import Conditions, bent_sheet, random_view, sheet_alone, take_photo
+from tests.calibration_photos import Conditions, Photo, bent_sheet, random_view, sheet_alone, take_photo
 from tests.test_calibration_color import press
 
+WORN = Path(__file__).parent.parent / "docs" / "calibration" / "worn.json"
 PHOTOS = 12
 RIGHT_PX = 3.0
 CLEAR_DEG = 75.0
@@ -60,12 +67,18 @@ def packaged_share(radius_mm: float | None, seed: int) -> float:
     for _ in range(PHOTOS):
         photo = take_photo(scene, worn, board, random_view(rng, Conditions(), middle))
         visible += photo.visible.sum()
-        found, corners = cv2.findChessboardCornersSB(cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY), (10, 9))
-        if found:
-            truth = photo.corners_px.reshape(-1, 2)
-            ways = [np.linalg.norm(corners.reshape(-1, 2)[::step] + 0.5 - truth, axis=1) for step in (1, -1)]
-            right += max((way < RIGHT_PX).sum() for way in ways)
+        right += packaged_right(photo)
     return right / visible
+
+
+def packaged_right(photo: Photo) -> int:
+    """How many corners of the plain board OpenCV's sector-based detector names rightly; it finds all or none."""
+    found, corners = cv2.findChessboardCornersSB(cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY), (10, 9))
+    if not found:
+        return 0
+    truth = photo.corners_px.reshape(-1, 2)
+    ways = [np.linalg.norm(corners.reshape(-1, 2)[::step] + 0.5 - truth, axis=1) for step in (1, -1)]
+    return int(max((way < RIGHT_PX).sum() for way in ways))
 
 
 def color_error() -> float:
@@ -74,6 +87,22 @@ def color_error() -> float:
     fit = fit_response(patches, press(patches) * rng.normal(1, 0.01, (len(patches), 3)))
     held_out = rng.integers(0, 256, (500, 3)).astype(np.uint8)
     return float(color_difference(seen_light(fit.response, held_out), press(held_out)).mean())
+
+
+def worn_rows() -> list[tuple]:
+    """Held-out figures of the worn board, as `measure_worn_board` left them."""
+    worn = json.loads(WORN.read_text())["summary"]
+    return [
+        ("worn_photos", worn["photos"], 100, "higher", "photos"),
+        ("worn_corners", worn["right_share"]["value"], 0.85, "higher", "share"),
+        ("worn_wrong", worn["wrong_share"]["value"], 0.02, "lower", "share"),
+        ("worn_rms", worn["rms_px"], 1.0, "lower", "px"),
+        ("worn_packaged", worn["packaged_right_share"]["value"], None, "higher", "share"),
+        ("worn_opening", worn["opening_error_mm"]["median"], 3.0, "lower", "mm"),
+        ("worn_placement", worn["placement_error_mm"]["median"], 3.0, "lower", "mm"),
+        ("worn_pose", worn["pose_error_deg"]["median"], 2.0, "lower", "deg"),
+        ("worn_seconds", worn["seconds"]["median"], 3.0, "lower", "s"),
+    ]
 
 
 def figures() -> dict[str, dict]:
@@ -88,6 +117,7 @@ def figures() -> dict[str, dict]:
         ("corners_cylinder_packaged", packaged_share(70.0, 902), None, "higher", "share"),
         ("corners_seconds", max(flat["seconds"], bent["seconds"]), 3.0, "lower", "s"),
         ("color_held_out", color_error(), 2.0, "lower", "CIEDE2000"),
+        *worn_rows(),
     ]
     return {
         f"calibration.{name}": {

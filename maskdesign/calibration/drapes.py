@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskdesign.errors import InputError
 from maskdesign.faces.scan import FaceScan
-from maskdesign.files import read_npz, write_npz
+from maskdesign.files import PACKAGE, read_npz, write_npz
 from maskdesign.geometry.mesh import TriangleMesh
 from maskdesign.geometry.refine import locate
 from maskdesign.mask.drape import DEFAULT_SETTINGS, drape_mask
@@ -45,6 +47,23 @@ class DrapeFamily:
     placement_mm: NDArray[np.float64]
     opening_mm: NDArray[np.float64]
     vertices_mm: NDArray[np.float64]
+
+
+def drape_cache(face: FaceScan, pattern: MaskPattern) -> str:
+    """A folder's name that changes with all that the family's drapes depend on: face, sheet, settings and code."""
+    digest = hashlib.sha256(repr((pattern, DEFAULT_SETTINGS, LIMITS)).encode())
+    for array in (face.mesh.vertices, face.mesh.triangles, *(face.landmarks[name] for name in sorted(face.landmarks))):
+        digest.update(array.tobytes())
+    for path in _drape_code():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _drape_code() -> Iterator[Path]:
+    """The sources of the simulation; an update that leaves them alone keeps the drapes."""
+    for room in ("mask", "geometry"):
+        yield from sorted((PACKAGE / room).glob("*.py"))
+    yield PACKAGE / "faces" / "topology.py"
 
 
 def drape_family(face: FaceScan, pattern: MaskPattern, progress: Progress, cache: Path | None = None) -> DrapeFamily:

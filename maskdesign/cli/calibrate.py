@@ -87,7 +87,7 @@ def _color(args: CalibrateArgs) -> int:
         f"{reading.mean_error:.1f} on average, {reading.worst_error:.1f} at most; "
         f"what can be printed fills {reading.gamut / SRGB_VOLUME:.0%} of sRGB."
     )
-    return 0
+    return _report(args)
 
 
 def _report(args: CalibrateArgs) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from maskdesign.config import read_toml
+from maskdesign.config import from_mapping, read_toml
 from maskdesign.files import write_text
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import widest_opening_mm
@@ -15,20 +16,24 @@ AROUND_MM = 4.0
 """A mask is never put on twice alike: the design meets openings this far to either side of the measured one."""
 
 
+NOT_WRITTEN = f"no {DESIGN}: the worn mask's fit carries a WARNING; give better photos to `maskdesign calibrate photo`"
+
+
+def is_doubted(document: dict[str, Any]) -> bool:
+    """Whether the fit of the worn mask carries a WARNING."""
+    return bool(document.get("worn", {}).get("doubted", False))
+
+
 def write_design(folder: Path, document: dict[str, Any]) -> None:
     """Write `design.toml`, for `maskdesign design --config`; nothing where neither a worn mask nor colors are known.
 
-    The measured opening is the one that is shown and judged; the design meets one to either side of it.
+    The measured opening is the one that is shown and judged; the design meets one to either side of it. Where the fit
+    is doubted there is no file afterwards, an older one neither.
     """
-    lines = []
-    if worn := document.get("worn"):
-        pattern = MaskPattern()
-        low, high = pattern.folded_height_mm, widest_opening_mm(pattern)
-        opening = round(min(max(worn["asked_opening_mm"], low + 1), high - 1), 1)
-        around = [round(max(opening - AROUND_MM, low), 1), round(min(opening + AROUND_MM, high), 1)]
-        nose_mm = round(pattern.nose_v_mm + worn["placement_mm"], 1)
-        lines += [f"openings_mm = {around}", "[drape]", f"opening_mm = {opening}"]
-        lines += ["[evaluation]", f"opening_mm = {opening}", "[mask]", f"nose_v_mm = {nose_mm}"]
+    if is_doubted(document):
+        (folder / DESIGN).unlink(missing_ok=True)
+        return
+    lines = _worn_lines(document["worn"]) if "worn" in document else []
     if color := document.get("color"):
         response = color["response"]
         lines += ["[render.print_response]"]
@@ -36,3 +41,14 @@ def write_design(folder: Path, document: dict[str, Any]) -> None:
     if lines:
         write_text(folder / DESIGN, "# Written by maskdesign calibrate.\n" + "\n".join(lines) + "\n")
         read_toml(folder / DESIGN)
+
+
+def _worn_lines(worn: dict[str, Any]) -> list[str]:
+    pattern = from_mapping(MaskPattern, worn["pattern"], "pattern")
+    low, high = pattern.folded_height_mm, widest_opening_mm(pattern)
+    opening = round(min(max(worn["asked_opening_mm"], low + 1), high - 1), 1)
+    around = [round(max(opening - AROUND_MM, low), 1), round(min(opening + AROUND_MM, high), 1)]
+    sheet = asdict(replace(pattern, nose_v_mm=round(pattern.nose_v_mm + worn["placement_mm"], 1)))
+    lines = [f"openings_mm = {around}", "[drape]", f"opening_mm = {opening}"]
+    lines += ["[evaluation]", f"opening_mm = {opening}", "[mask]"]
+    return lines + [f"{name} = {list(value) if isinstance(value, tuple) else value}" for name, value in sheet.items()]

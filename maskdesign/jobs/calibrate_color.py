@@ -11,8 +11,8 @@ from maskdesign.calibration.chart import load_chart, read_chart
 from maskdesign.calibration.color import ColorFit, fit_response, gamut_volume, icc_response
 from maskdesign.errors import ImageError, InputError, UsageError
 from maskdesign.files import read_image, write_json
-from maskdesign.jobs.calibrate import RESULT, read_result
 from maskdesign.jobs.calibrate_apply import write_design
+from maskdesign.jobs.calibrate_reading import RESULT, read_result
 
 SRGB_VOLUME = 8.3e5
 

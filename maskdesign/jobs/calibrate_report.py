@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from maskdesign.errors import InputError
-from maskdesign.jobs.calibrate import RESULT, read_result
+from maskdesign.jobs.calibrate_apply import NOT_WRITTEN, is_doubted
+from maskdesign.jobs.calibrate_reading import RESULT, read_result
 
 
 def require_result(folder: Path) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def describe(document: dict[str, Any]) -> list[str]:
         lines += _describe_worn(worn)
     if color := document.get("color"):
         lines.append(f"color: CIEDE2000 {color['mean_error']:.1f} on left-out patches ({', '.join(color['source'])})")
+    if is_doubted(document):
+        lines.append(NOT_WRITTEN)
     for part, remedy in (
         ("lens", "a flat photo of the board"),
         ("worn", "photos of the worn board"),
