@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,16 @@ def write_design(folder: Path, document: dict[str, Any]) -> None:
 
 
 def _worn_lines(worn: dict[str, Any]) -> list[str]:
-    pattern = from_mapping(MaskPattern, worn["pattern"], "pattern")
+    pattern = from_mapping(MaskPattern, _given(worn["pattern"]), "pattern")
     low, high = pattern.folded_height_mm, widest_opening_mm(pattern)
     opening = round(min(max(worn["asked_opening_mm"], low + 1), high - 1), 1)
     around = [round(max(opening - AROUND_MM, low), 1), round(min(opening + AROUND_MM, high), 1)]
     sheet = asdict(replace(pattern, nose_v_mm=round(pattern.nose_v_mm + worn["placement_mm"], 1)))
     lines = [f"openings_mm = {around}", "[drape]", f"opening_mm = {opening}"]
     lines += ["[evaluation]", f"opening_mm = {opening}", "[mask]"]
-    return lines + [f"{name} = {list(value) if isinstance(value, tuple) else value}" for name, value in sheet.items()]
+    return lines + [f"{name} = {json.dumps(value)}" for name, value in _given(sheet).items()]
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is left out takes its default."""
+    return {name: value for name, value in values.items() if value is not None}
