@@ -127,7 +127,7 @@ def test_absent_runs_are_refused(tmp_path, words):
 
 
 def test_sheet_wants_a_run_or_a_file_to_check(tmp_path):
-    assert_one_line(maskdesign("sheet", cwd=tmp_path), 2, "name either a run folder or a PDF with --check")
+    assert_one_line(maskdesign("sheet", cwd=tmp_path), 2, "name either a run folder or a file with --check")
 
 
 def test_models_list_as_json_is_one_document(tmp_path):
