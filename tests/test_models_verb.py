@@ -285,7 +285,7 @@ def source_of(server: Server) -> Source:
 
 def test_pull_shows_the_licence_and_fetches_only_when_told(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(presets, "SOURCES", {"sface": source_of(server)})
-    monkeypatch.setattr("maskdesign.jobs.models.SOURCES", {"sface": source_of(server)})
+    monkeypatch.setattr("maskdesign.jobs.add_model.SOURCES", {"sface": source_of(server)})
     code, _, err = run(capsys, "models", "pull", "sface", "--models", tmp_path)
     assert code == 3 and "licence Apache-2.0" in err and server.url in err and "nothing was fetched" in err
     assert server.requests == [] and list(tmp_path.iterdir()) == []

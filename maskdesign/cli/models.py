@@ -67,7 +67,8 @@ def _list(args: ModelsArgs) -> int:
 
 
 def _add(args: ModelsArgs) -> int:
-    from maskdesign.jobs.models import add_model, models_folder
+    from maskdesign.jobs.add_model import add_model
+    from maskdesign.jobs.models import models_folder
 
     if not args.what:
         raise UsageError("models add: name the .onnx file")
@@ -125,7 +126,8 @@ def _calibrate(args: ModelsArgs) -> int:
 
 
 def _pull(args: ModelsArgs) -> int:
-    from maskdesign.jobs.models import known_source, models_folder, pull_model
+    from maskdesign.jobs.add_model import known_source, pull_model
+    from maskdesign.jobs.models import models_folder
 
     source, folder = known_source(args.what), models_folder(args.models)
     print(

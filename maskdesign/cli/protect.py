@@ -46,7 +46,8 @@ def main(words: Sequence[str]) -> int:
     args = parse(ProtectArgs, "protect", words)
     from maskdesign.cli.passphrase import read_passphrase
     from maskdesign.errors import InputError
-    from maskdesign.jobs.protect import Outcome, protect_config, protect_photos, summary
+    from maskdesign.jobs.protect import protect_config, protect_photos
+    from maskdesign.jobs.protect_table import Outcome, summary
 
     if not args.photos.exists():
         raise InputError(f"{args.photos}: no such file")

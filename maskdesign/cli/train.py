@@ -34,7 +34,8 @@ def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(TrainArgs, "train", words)
     from maskdesign.errors import InputError
-    from maskdesign.jobs.photo_networks import network_config, train_networks
+    from maskdesign.jobs.photo_networks import train_networks
+    from maskdesign.jobs.photo_samples import network_config
     from maskdesign.recognition.registry import load_recognizers
 
     if not args.photos.is_dir():

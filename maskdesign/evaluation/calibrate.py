@@ -20,7 +20,7 @@ from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.detectors import middle_face
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.score import scores
-from maskdesign.recognition.spec import FMRS
+from maskdesign.recognition.spec_values import FMRS
 from maskdesign.recognition.thresholds import match_rate, threshold_at_fmr
 
 SAVE_EVERY = 200

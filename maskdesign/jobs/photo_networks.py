@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,80 +13,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maskdesign.config import apply_overrides, config_hash, from_mapping, read_toml, to_toml
+from maskdesign.config import from_mapping, read_toml, to_toml
 from maskdesign.digital import controls
-from maskdesign.digital.cells import TemplateSettings, choose_cells, saliency
 from maskdesign.digital.networks import (
     PerturbationNetwork,
     TemplateNetwork,
     network_picture,
-    target_distribution,
     template_loss,
 )
-from maskdesign.digital.perturb import visual_gain
-from maskdesign.digital.picture import read_picture
-from maskdesign.digital.region import FaceRegion, face_regions, working_picture
-from maskdesign.digital.sight import JitterRanges, Points, draw_jitter, enroll_photo, view_margins
-from maskdesign.digital.similarity import reference, ssim
-from maskdesign.digital.template import Template
-from maskdesign.digital.training import TrainingSettings, load_parameters, train
-from maskdesign.errors import ConfigError, InputError, MaskdesignError, RunError
-from maskdesign.files import read_npz, write_json, write_npz, write_text
-from maskdesign.jobs.face_folder import PHOTO_ENDINGS
-from maskdesign.optimize.ensemble import Member
+from maskdesign.digital.sight import JitterRanges, draw_jitter, view_margins
+from maskdesign.digital.similarity import ssim
+from maskdesign.digital.training import load_parameters, train
+from maskdesign.errors import InputError, RunError
+from maskdesign.files import write_json, write_text
+from maskdesign.jobs.photo_samples import NetworkConfig, Sample, counter_rng, job_hash, read_samples
 from maskdesign.optimize.objective import ObjectiveSettings, attention_weights, hinge
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 
 GOAL = ObjectiveSettings(slack=0.6)
 CONFIG, GENERATOR = "config.toml", "perturbation.safetensors"
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """How the networks are trained.
-
-    Attributes:
-        seed: of everything random.
-        photos: most photos that are used.
-        held_out: share of the people kept for the figures.
-        low_bits: the XOR operand of the perturbation network stays below 2 ** low_bits.
-        template, perturbation: length and pace of each training.
-    """
-
-    seed: int = 1
-    photos: int = 80
-    held_out: float = 0.25
-    low_bits: int = 4
-    template: TrainingSettings = field(default_factory=lambda: TrainingSettings(ridge=1e-5))
-    perturbation: TrainingSettings = field(default_factory=TrainingSettings)
-
-    def __post_init__(self) -> None:
-        if self.seed < 0 or self.photos < 2 or not 0 < self.held_out < 1 or not 1 <= self.low_bits <= 8:
-            raise ConfigError("seed >= 0, photos >= 2, held_out in (0, 1) and low_bits in 1 to 8 are needed")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A face to learn from.
-
-    Attributes:
-        image: (3, h, w) working picture in [0, 255].
-        members, points_px: the recognizers that know it, and its landmarks.
-        targets: (R, 64, 64), where each recognizer looks.
-        template: (h, w) bool, the joint template's cells.
-    """
-
-    image: Tensor
-    members: tuple[Member, ...]
-    points_px: Points
-    targets: Tensor
-    template: Tensor
-
-
-def network_config(settings: Sequence[str]) -> NetworkConfig:
-    """Defaults, then `KEY=VALUE` settings."""
-    return from_mapping(NetworkConfig, apply_overrides({}, settings))
 
 
 def train_networks(
@@ -108,8 +52,8 @@ def train_networks(
         RunError: `out` holds another training.
     """
     _begin(out, config)
-    learned, held_out = _samples(folder, out / "faces", config, recognizers, progress)
-    job = _job_hash(config, recognizers)
+    learned, held_out = read_samples(folder, out / "faces", config, recognizers, progress)
+    job = job_hash(config, recognizers)
     figures: dict[str, Any] = {"learned_from": len(learned), "held_out": len(held_out), "templates": {}}
     for row, recognizer in enumerate(recognizers):
         network, name = _seeded(TemplateNetwork, config.seed), recognizer.spec.name
@@ -143,7 +87,7 @@ def load_generator(out: Path, recognizers: Sequence[Recognizer]) -> Perturbation
         raise InputError(f"{out}: holds no trained network; make one with `maskdesign train PHOTOS --out {out}`")
     config = from_mapping(NetworkConfig, read_toml(out / CONFIG))
     network = PerturbationNetwork(config.low_bits)
-    if not load_parameters(network, out / GENERATOR, _job_hash(config, recognizers)):
+    if not load_parameters(network, out / GENERATOR, job_hash(config, recognizers)):
         raise InputError(f"{out}: its training has not come to the perturbation network; run the same command again")
     return network
 
@@ -154,69 +98,10 @@ def _seeded(make: Any, seed: int) -> Any:
         return make()
 
 
-def _job_hash(config: NetworkConfig, recognizers: Sequence[Recognizer]) -> str:
-    known = ",".join(recognizer.spec.sha256 or recognizer.spec.name for recognizer in recognizers)
-    return hashlib.sha256(f"{config_hash(config)} {known}".encode()).hexdigest()[:16]
-
-
-def _generator(config: NetworkConfig, stream: int, step: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=config.seed, counter=[0, 0, stream, step]))
-
-
-def _samples(
-    folder: Path, cache: Path, config: NetworkConfig, recognizers: Sequence[Recognizer], progress: Progress
-) -> tuple[list[Sample], list[Sample]]:
-    """Samples to learn from and samples of other people."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
-    order = _generator(config, 0, 0).permutation(len(paths))[: config.photos]
-    chosen = [paths[index] for index in sorted(order)]
-    people = sorted({path.parent for path in chosen})
-    kept = set(people[: max(1, round(config.held_out * len(people)))])
-    learned, held_out = [], []
-    progress.stage("faces")
-    for number, path in enumerate(chosen):
-        sample = _sample(path, cache, config, number, recognizers)
-        if sample is not None:
-            (held_out if path.parent in kept else learned).append(sample)
-        progress.advance(number + 1, len(chosen), path.name)
-    if not learned or not held_out:
-        raise InputError(f"{folder}: too few usable faces; give photos of several people as PERSON/PHOTO.jpg")
-    return learned, held_out
-
-
-def _sample(
-    path: Path, cache: Path, config: NetworkConfig, number: int, recognizers: Sequence[Recognizer]
-) -> Sample | None:
-    try:
-        picture = read_picture(path)
-        region = face_regions(picture, str(path))[0]
-    except MaskdesignError:
-        return None
-    image = working_picture(region, picture.rgb)
-    points = region.points_px()
-    members = enroll_photo(recognizers, image, points)
-    kept = cache / f"{hashlib.sha256(path.read_bytes() + _job_hash(config, recognizers).encode()).hexdigest()[:20]}.npz"
-    if not kept.exists():
-        rng = _generator(config, 1, number)
-        worths = [saliency([member], image, points, rng) for member in members]
-        targets = torch.stack([target_distribution(worth) for worth in worths])
-        write_npz(kept, targets=targets.numpy(), cells=_cells(region, image, torch.stack(worths).sum(dim=0)))
-    arrays = read_npz(kept)
-    mask = Template(arrays["cells"]).mask(*image.shape[1:])
-    return Sample(image, members, points, torch.from_numpy(arrays["targets"]), torch.from_numpy(mask))
-
-
-def _cells(region: FaceRegion, image: Tensor, worth: Tensor) -> np.ndarray:
-    settings = TemplateSettings()
-    value = (worth * visual_gain(reference(image)).sqrt()).sum(dim=0).double().numpy()
-    corners = choose_cells(region, value, settings, None)
-    return np.concatenate([corners, np.full((len(corners), 1), settings.cell_px, np.int32)], axis=1)
-
-
 def _template_step(
     network: TemplateNetwork, samples: Sequence[Sample], row: int, config: NetworkConfig, step: int
 ) -> Tensor:
-    rng = _generator(config, 2 + row, step)
+    rng = counter_rng(config, 2 + row, step)
     sample = samples[rng.integers(len(samples))]
     # The paper's augmentation: the same map must come out at other scales and places.
     scale, shift = np.exp(rng.normal(0, 0.08)), rng.normal(0, 0.06, 2)
@@ -254,7 +139,7 @@ def _noise(rng: np.random.Generator, image: Tensor) -> Tensor:
 def _perturbation_step(
     network: PerturbationNetwork, samples: Sequence[Sample], config: NetworkConfig, step: int
 ) -> Tensor:
-    rng = _generator(config, 1000, step)
+    rng = counter_rng(config, 1000, step)
     sample = samples[rng.integers(len(samples))]
     changed = network(sample.image.round(), _noise(rng, sample.image), sample.template)
     margins = view_margins(sample.members, changed, sample.points_px, draw_jitter(JitterRanges(), rng))
@@ -269,7 +154,7 @@ def _perturbation_figures(
     """Share of held-out photos no longer taken for themselves, with SSIM, seconds and random noise of the same size."""
     hidden, noisy, likeness, spent = [], [], [], 0.0
     for number, sample in enumerate(samples):
-        rng, started = _generator(config, 1001, number), time.process_time()
+        rng, started = counter_rng(config, 1001, number), time.process_time()
         changed = network(sample.image.round(), _noise(rng, sample.image), sample.template)
         spent += time.process_time() - started
         first, second = (x.round().byte().permute(1, 2, 0).numpy() for x in (sample.image, changed))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,14 +17,14 @@ from maskdesign.digital.protect import ProtectedPhoto, ProtectSettings, describe
 from maskdesign.digital.region import face_regions
 from maskdesign.digital.restore import restore
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
-from maskdesign.files import check_readable, sweep_partial_files, write_json
+from maskdesign.files import check_readable, sweep_partial_files
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
 from maskdesign.jobs.photo_networks import load_generator
 from maskdesign.jobs.pool import in_processes
+from maskdesign.jobs.protect_table import TABLE, Outcome, read_table, write_table
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
 
-TABLE = "protected.json"
 ENDINGS = {"png": ".png", "webp": ".webp", "tiff": ".tif", "jpeg": ".jpg"}
 
 
@@ -61,40 +59,6 @@ def protect_config(settings: Sequence[str], strength: str, user_seed: int | None
         table["strength"] = strength
         table |= {} if user_seed is None else {"user_seed": user_seed}
     return from_mapping(ProtectConfig, values)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a photo.
-
-    Attributes:
-        photo: its place in the folder.
-        sha256, settings: of the file and of the configuration, to know finished work again.
-        protected, key: what was written, in the output folder; None where there is none.
-        reason: why it was refused, empty where it was not.
-        faces, rung, ssim_photo, ssim_face, ssim_template, margins: as in `ProtectedPhoto`.
-    """
-
-    photo: str
-    sha256: str = ""
-    settings: str = ""
-    protected: str | None = None
-    key: str | None = None
-    reason: str = ""
-    faces: int = 0
-    rung: str = ""
-    ssim_photo: float = 1.0
-    ssim_face: float = 1.0
-    ssim_template: float = 1.0
-    margins: dict[str, float] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        if self.reason:
-            return f"{self.photo}: refused: {self.reason}"
-        fooled = ", ".join(f"{name} {value:+.2f}" for name, value in self.margins.items())
-        likeness = f"SSIM {self.ssim_photo:.3f}, in the face {self.ssim_face:.3f}"
-        faces = "" if self.faces == 1 else f"{self.faces} faces, "
-        return f"{self.photo}: {faces}{self.rung}, {likeness}; margins {fooled}"
 
 
 @dataclass(frozen=True)
@@ -142,7 +106,7 @@ def protect_photos(
     photos = _photos(source, out)
     chosen_recognizers(models_dir, recognizers)
     sweep_partial_files(out)
-    known, outcomes = _read_table(out / TABLE), {}
+    known, outcomes = read_table(out / TABLE), {}
     tasks = []
     for path, photo, target in photos:
         task = _Task(path, photo, out, target, config, recognizers, models_dir, passphrase)
@@ -157,7 +121,7 @@ def protect_photos(
         report(outcome)
         if not outcome.reason:
             known[outcome.photo] = outcome
-            write_json(out / TABLE, [asdict(known[name]) for name in sorted(known)])
+            write_table(out / TABLE, known)
     return [outcomes[photo] for photo in sorted(outcomes)]
 
 
@@ -285,18 +249,3 @@ def _file_digest(path: Path) -> str:
 def _settings_hash(task: _Task) -> str:
     # The folder of the models may move; which recognizers were named may not.
     return f"{config_hash(task.config)}-{','.join(task.names)}"
-
-
-def _read_table(path: Path) -> dict[str, Outcome]:
-    if not path.exists():
-        return {}
-    try:
-        rows = [Outcome(**row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: the table is damaged ({error}); remove it to begin anew") from error
-    return {row.photo: row for row in rows}
-
-
-def summary(outcomes: Sequence[Outcome], out: Path) -> dict[str, Any]:
-    """Everything for JSON."""
-    return {"folder": str(out), "photos": [asdict(outcome) for outcome in outcomes]}

@@ -14,14 +14,12 @@ from torch import Tensor
 
 from maskdesign.config import mapping_to_toml
 from maskdesign.errors import RecognizerError
-from maskdesign.faces.scan import LANDMARKS
 from maskdesign.files import check_readable, write_text
+from maskdesign.recognition import spec_values
 
-POINT_NAMES = (*LANDMARKS, "eye_left", "eye_right")
 FIVE_POINTS = ("eye_left", "eye_right", "nose_tip", "mouth_left", "mouth_right")
 """What a five-point template means where the TOML names no points: eye centers, nose tip, mouth corners."""
 
-FMRS = ("1e-2", "1e-3")
 MAX_SIDE_PX = 1024
 MAX_SPEC_BYTES = 1 << 20
 
@@ -82,10 +80,6 @@ class RecognizerSpec:
         return bool(self.thresholds)
 
 
-class _InvalidError(Exception):
-    """What is wrong with a value; the reader adds the file and the key."""
-
-
 def load_spec(path: Path) -> RecognizerSpec:
     """Read and check a specification.
 
@@ -101,7 +95,7 @@ def load_spec(path: Path) -> RecognizerSpec:
         RecognizerError: not TOML, an unknown or a missing key, or a value out of range; names file and key.
     """
     document = _read_toml(path)
-    kind = {"black_box": _black_box} if "black_box" in document else {"file": _file_name}
+    kind = {"black_box": spec_values.black_box} if "black_box" in document else {"file": spec_values.file_name}
     _check_keys(path, document, {**_TOP, **kind}, {**_OPTIONAL, **_CALIBRATION}, "")
     document = {"sha256": "", "points": list(FIVE_POINTS), **document}
     checks = {**_TOP, **kind, **_OPTIONAL, **_calibration_keys(path, document)}
@@ -156,7 +150,7 @@ def _check_keys(
 def _converted(path: Path, key: str, check: Callable[[Any], Any], value: Any) -> Any:
     try:
         return check(value)
-    except _InvalidError as error:
+    except spec_values.InvalidValueError as error:
         raise RecognizerError(f"{path}: {key} = {value!r} must be {error}") from error
 
 
@@ -189,123 +183,28 @@ def _check_together(path: Path, spec: RecognizerSpec) -> None:
         )
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _InvalidError("a text that is not empty")
-    return value
-
-
-def _file_name(value: Any) -> str:
-    # A specification must not reach for files outside its own folder.
-    if _text(value) != Path(value).name or value in (".", "..") or "\\" in value:
-        raise _InvalidError("the name of a file beside this one, without folders")
-    return value
-
-
-def _digest(value: Any) -> str:
-    if not isinstance(value, str) or (value and (len(value) != 64 or set(value) - set("0123456789abcdef"))):
-        raise _InvalidError("64 lower-case hexadecimal digits")
-    return value
-
-
-def _black_box(value: Any) -> dict[str, Any]:
-    given = {"answers": "embeddings", "timeout_s": 30.0, **_table(value)}
-    ways = [key for key in ("command", "url") if key in given]
-    if len(ways) != 1 or set(given) != {"answers", "timeout_s", *ways}:
-        raise _InvalidError("a table with either command or url, and answers and timeout_s where they differ")
-    words = given.get("command", ["-"])
-    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise _InvalidError("a table whose command is a list of words")
-    if given["answers"] not in ("embeddings", "scores") or not 0 < _number(given["timeout_s"]) <= 3600:
-        raise _InvalidError("a table with answers = embeddings or scores and timeout_s from 0 to 3600")
-    return given
-
-
-def _table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _InvalidError("a table")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _InvalidError("a finite number")
-    return float(value)
-
-
-def _integer_up_to(limit: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
-            raise _InvalidError(f"an integer from 1 to {limit}")
-        return value
-
-    return check
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise _InvalidError(f"one of {', '.join(choices)}")
-        return value
-
-    return check
-
-
-def _three_numbers(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) != 3:
-        raise _InvalidError("three numbers")
-    return tuple(_number(entry) for entry in value)
-
-
-def _three_spreads(value: Any) -> tuple[float, ...]:
-    if not all(entry > 0 for entry in _three_numbers(value)):
-        raise _InvalidError("three numbers above 0")
-    return _three_numbers(value)
-
-
-def _places(value: Any) -> tuple[tuple[float, float], ...]:
-    if not isinstance(value, list) or not all(isinstance(place, list) and len(place) == 2 for place in value):
-        raise _InvalidError("a list of [x, y] pixels")
-    places = tuple((_number(x), _number(y)) for x, y in value)
-    if len(set(places)) < 2:
-        raise _InvalidError("at least two different places")
-    return places
-
-
-def _point_names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(name in POINT_NAMES for name in value):
-        raise _InvalidError(f"a list of landmarks out of {', '.join(POINT_NAMES)}")
-    return tuple(value)
-
-
-def _thresholds(value: Any) -> dict[str, float]:
-    if not isinstance(value, dict) or set(value) != set(FMRS):
-        raise _InvalidError(f"a table with the keys {' and '.join(FMRS)}")
-    return {fmr: _number(value[fmr]) for fmr in FMRS}
-
-
 _TOP: dict[str, Callable[[Any], Any]] = {
-    "name": _text,
-    "licence": _text,
-    "architecture": _text,
-    "training_set": _text,
-    "embedding_size": _integer_up_to(65536),
-    "input": _table,
-    "metric": _one_of("cosine", "l2"),
-    "template": _places,
+    "name": spec_values.text,
+    "licence": spec_values.text,
+    "architecture": spec_values.text,
+    "training_set": spec_values.text,
+    "embedding_size": spec_values.integer_up_to(65536),
+    "input": spec_values.table,
+    "metric": spec_values.one_of("cosine", "l2"),
+    "template": spec_values.places,
 }
 _CALIBRATION: dict[str, Callable[[Any], Any]] = {
-    "thresholds": _thresholds,
-    "genuine_mean": _number,
-    "impostor_mean": _number,
+    "thresholds": spec_values.thresholds,
+    "genuine_mean": spec_values.number,
+    "impostor_mean": spec_values.number,
 }
 _NOT_CALIBRATED = {"thresholds": {}, "genuine_mean": math.nan, "impostor_mean": math.nan}
-_OPTIONAL: dict[str, Callable[[Any], Any]] = {"sha256": _digest, "points": _point_names}
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {"sha256": spec_values.digest, "points": spec_values.point_names}
 _INPUT: dict[str, Callable[[Any], Any]] = {
-    "width": _integer_up_to(MAX_SIDE_PX),
-    "height": _integer_up_to(MAX_SIDE_PX),
-    "channels": _one_of("rgb", "bgr"),
-    "scale": _number,
-    "mean": _three_numbers,
-    "std": _three_spreads,
+    "width": spec_values.integer_up_to(MAX_SIDE_PX),
+    "height": spec_values.integer_up_to(MAX_SIDE_PX),
+    "channels": spec_values.one_of("rgb", "bgr"),
+    "scale": spec_values.number,
+    "mean": spec_values.three_numbers,
+    "std": spec_values.three_spreads,
 }
