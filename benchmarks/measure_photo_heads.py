@@ -3,8 +3,8 @@
 The folder is laid out like Labeled Faces in the Wild, with pairs.txt (View 2) and PERSON/PERSON_0001.jpg. Of every
 genuine pair the first photo becomes a head, whose frontal portrait is compared with the second photo. Impostors are all
 portraits against all photos of other people. The plain comparison of both photos stands beside it as a control.
-Thresholds at FMR 1e-3 are those of the recognizers' specifications, measured on other folds (`measure_thresholds.py`).
-Each photo's result is kept in --cache, so the same command goes on where it stopped.
+Thresholds at FMR 1e-3 are those of the recognizers' specifications, which `maskdesign models calibrate` measured on
+other folds. Each photo's result is kept in --cache, so the same command goes on where it stopped.
 
     python -m benchmarks.measure_photo_heads PHOTOS --cache FOLDER [--models DIR] [--first 4] [--folds 2]
         [--people N] [--out FILE]
@@ -22,16 +22,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure_thresholds import Photo, find_points, read_pairs
 from maskdesign.errors import InputError
-from maskdesign.faces.landmarks import LANDMARK_INDEX
-from maskdesign.faces.scan import named_points
-from maskdesign.files import read_image, read_npz, write_json, write_npz
+from maskdesign.evaluation.calibrate import embed_face, find_face, interval_by_person
+from maskdesign.evaluation.pairs import Photo, photo_path, read_pairs
+from maskdesign.files import read_npz, write_json, write_npz
 from maskdesign.jobs.face_folder import reason_kind
 from maskdesign.jobs.face_photo import head_from_photo
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.optimize.enrolment import enroll
-from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
 from maskdesign.recognition.score import scores
@@ -41,10 +39,6 @@ from maskdesign.render.scene import build_scene
 FMR = 1e-3
 ROUNDS = 2000
 Embeddings = dict[str, NDArray[np.float32]]
-
-
-def photo_path(folder: Path, photo: Photo) -> Path:
-    return folder / photo[0] / f"{photo[0]}_{photo[1]:04d}.jpg"
 
 
 def embed_portrait(path: Path, recognizers: list[Recognizer]) -> tuple[Embeddings, str]:
@@ -57,20 +51,10 @@ def embed_portrait(path: Path, recognizers: list[Recognizer]) -> tuple[Embedding
     return {r.spec.name: enroll(r, face, bare).enrolment.numpy() for r in recognizers}, ""
 
 
-@torch.no_grad()
 def embed_photo(path: Path, recognizers: list[Recognizer]) -> Embeddings:
     """Embeddings of the face in the middle of a photo; none where no face is found."""
-    image = read_image(path)
-    points = find_points([image])[0]
-    if not np.isfinite(points).all():
-        return {}
-    named = dict(zip(LANDMARK_INDEX, points, strict=True))
-    pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
-    found = {}
-    for recognizer in recognizers:
-        places = torch.tensor(named_points(named, recognizer.spec.points), dtype=torch.float32)
-        found[recognizer.spec.name] = recognizer.embed(align_faces(pixels, places[None], recognizer.spec))[0].numpy()
-    return found
+    found = find_face(path)
+    return {r.spec.name: embed_face(r, *found) for r in recognizers} if found else {}
 
 
 def cached(path: Path, make) -> dict[str, NDArray]:
@@ -120,7 +104,7 @@ def compare(recognizer: Recognizer, shown, portraits, genuine: list[tuple[Photo,
     return {
         "threshold": threshold,
         "accept_rate": match_rate(own, threshold),
-        "accept_interval_95": interval(own >= threshold, [a[0] for a, _ in pairs]),
+        "accept_interval_95": interval_by_person(own >= threshold, [a[0] for a, _ in pairs], ROUNDS),
         "accept_rate_of_the_photos_themselves": match_rate(plain, threshold),
         "fmr_of_portraits": match_rate(matrix[stranger], threshold),
         "accept_rate_at_own_threshold": match_rate(own, measured),
@@ -136,15 +120,6 @@ def _score(recognizer: Recognizer, first: NDArray[np.float32], second: NDArray[n
     return float(scores(recognizer.spec, torch.tensor(first)[None], torch.tensor(second))[0])
 
 
-def interval(accepted: NDArray[np.bool_], people: list[str]) -> list[float]:
-    """95 % percentile bootstrap of a rate, drawing people with all of their pairs."""
-    who = np.unique(people, return_inverse=True)[1]
-    hits, counts = np.bincount(who, weights=accepted), np.bincount(who)
-    draws = np.random.default_rng(0).integers(0, len(counts), size=(ROUNDS, len(counts)))
-    rates = hits[draws].sum(axis=1) / counts[draws].sum(axis=1)
-    return [float(end) for end in np.quantile(rates, [0.025, 0.975])]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, metavar="PHOTOS")
@@ -156,7 +131,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     try:
-        genuine = read_pairs(options.photos / "pairs.txt", options.folds, options.first)[1]
+        folds = read_pairs(options.photos / "pairs.txt")[options.first - 1 :][: options.folds]
+        genuine = [pair for fold in folds for pair in fold.genuine]
         chosen = set(sorted({a[0] for a, _ in genuine})[: options.people])
         genuine = [pair for pair in genuine if pair[0][0] in chosen]
         heads = sorted({a for a, _ in genuine})

@@ -211,7 +211,7 @@ def test_calibrate_from_photos_writes_thresholds_and_goes_on(tmp_path, monkeypat
     from maskdesign.recognition import thresholds
 
     monkeypatch.setattr(thresholds, "MIN_ERRORS", 0)
-    monkeypatch.setattr(module, "_find_face", lambda path: pytest.fail("every photo was done before"))
+    monkeypatch.setattr(module, "find_face", lambda path: pytest.fail("every photo was done before"))
     code, out, err = run(capsys, *words, "--json")
     assert code == 0, err
     (result,) = json.loads(out)

@@ -71,9 +71,11 @@ def embed_photos(
     done = {cache: _read_cache(cache) for cache in recognizers}
     for number, photo in enumerate(photos):
         lacking = [cache for cache in recognizers if _key(photo) not in done[cache]]
-        found = _find_face(photo_path(folder, photo)) if lacking else None
+        found = find_face(photo_path(folder, photo)) if lacking else None
         for cache in lacking:
-            done[cache][_key(photo)] = np.zeros(0, np.float32) if found is None else _embed(recognizers[cache], *found)
+            done[cache][_key(photo)] = (
+                np.zeros(0, np.float32) if found is None else embed_face(recognizers[cache], *found)
+            )
         if lacking and number % SAVE_EVERY == SAVE_EVERY - 1:
             _write_caches(done)
         progress.advance(number + 1, len(photos), photo[0])
@@ -98,7 +100,8 @@ def _write_caches(done: Mapping[Path, Mapping[str, NDArray[np.float32]]]) -> Non
         write_npz(cache, **rows)
 
 
-def _find_face(path: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]] | None:
+def find_face(path: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]] | None:
+    """A photo and the named landmarks of the face nearest to its middle; None where it cannot be read or shows none."""
     try:
         image = read_image(path)
     except InputError:
@@ -108,9 +111,10 @@ def _find_face(path: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.floa
 
 
 @torch.no_grad()
-def _embed(
+def embed_face(
     recognizer: Recognizer, image: NDArray[np.uint8], landmarks: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.float32]:
+    """(E,) embedding of the face with these landmarks."""
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     places = torch.from_numpy(named_points(landmarks, recognizer.spec.points)).float()[None]
     return recognizer.embed(align_faces(pixels, places, recognizer.spec))[0].float().numpy()
@@ -148,7 +152,7 @@ def calibrate(
         genuine_mean=float(genuine.mean()),
         impostor_mean=float(impostor.mean()),
         tpr={fmr: match_rate(genuine, threshold) for fmr, threshold in thresholds.items()},
-        tpr_1e3_ci=_interval_by_person(genuine >= thresholds["1e-3"], [pair[0][0] for pair in pairs], rounds),
+        tpr_1e3_ci=interval_by_person(genuine >= thresholds["1e-3"], [pair[0][0] for pair in pairs], rounds),
         accuracy=best_accuracy(genuine, impostor),
         genuine_pairs=len(genuine),
         impostor_pairs=len(impostor),
@@ -174,7 +178,7 @@ def best_accuracy(genuine: NDArray[np.floating], impostor: NDArray[np.floating])
     return float(((tpr + tnr) / 2).max())
 
 
-def _interval_by_person(matched: NDArray[np.bool_], people: Sequence[str], rounds: int) -> tuple[float, float]:
+def interval_by_person(matched: NDArray[np.bool_], people: Sequence[str], rounds: int) -> tuple[float, float]:
     """95 % percentile interval of a rate, resampling people, since pairs of one person are not independent."""
     index = np.unique(people, return_inverse=True)[1]
     hits, counts = np.bincount(index, matched), np.bincount(index)
