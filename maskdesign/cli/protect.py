@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     from maskdesign.cli.passphrase import read_passphrase
     from maskdesign.errors import InputError
     from maskdesign.jobs.protect import protect_config, protect_photos
-    from maskdesign.jobs.protect_table import Outcome, summary
+    from maskdesign.jobs.protect_outcome import Outcome, summary
 
     if not args.photos.exists():
         raise InputError(f"{args.photos}: no such file")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maskdesign.errors import InputError, MaskdesignError, OutputError
 from maskdesign.faces.scan import save_face
-from maskdesign.files import sweep_partial_files, write_json
+from maskdesign.files import sweep_partial_files
 from maskdesign.jobs.face_photo import PHOTO_ENDINGS, head_from_photo, photos_in
+from maskdesign.jobs.outcomes import read_outcomes, write_outcomes
 from maskdesign.jobs.pool import in_processes
 from maskdesign.progress import Progress
 from maskdesign.render.photo_view import save_photo_views
@@ -57,15 +57,15 @@ def make_faces(folder: Path, out: Path, ipd_mm: float | None, progress: Progress
     if not photos:
         raise InputError(f"{folder}: holds no photos; they end in {', '.join(PHOTO_ENDINGS)}")
     sweep_partial_files(out)
-    outcomes = _read_table(out / TABLE)
+    outcomes = read_outcomes(out / TABLE, Outcome)
     waiting = [photo for photo in photos if str(photo) not in outcomes]
     progress.stage("photos")
     for outcome in in_processes(_make_one, [(folder, out, photo, ipd_mm) for photo in waiting]):
         outcomes[outcome.photo] = outcome
         if len(outcomes) % SAVE_EVERY == 0:
-            _write_table(out / TABLE, outcomes)
+            write_outcomes(out / TABLE, outcomes)
         progress.advance(len(outcomes), len(photos), outcome.reason[-60:])
-    _write_table(out / TABLE, outcomes)
+    write_outcomes(out / TABLE, outcomes)
     made = sum(outcome.face is not None for outcome in outcomes.values())
     reasons = Counter(reason_kind(outcome.reason) for outcome in outcomes.values() if outcome.face is None)
     return {"photos": len(photos), "made": made, "refused": dict(reasons.most_common()), "table": str(out / TABLE)}
@@ -88,17 +88,3 @@ def reason_kind(reason: str) -> str:
     """A reason without its figures, for counting."""
     words = reason.split(";")[0].split(",")[0].split("(")[0].split()
     return " ".join("N" if word[0].isdigit() else word for word in words)
-
-
-def _read_table(path: Path) -> dict[str, Outcome]:
-    if not path.exists():
-        return {}
-    try:
-        rows = [Outcome(**row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: the table is damaged ({error}); remove it to begin anew") from error
-    return {row.photo: row for row in rows}
-
-
-def _write_table(path: Path, outcomes: dict[str, Outcome]) -> None:
-    write_json(path, [asdict(outcomes[name]) for name in sorted(outcomes)])

@@ -19,9 +19,10 @@ from maskdesign.digital.restore import restore
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
 from maskdesign.files import check_readable, sweep_partial_files
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
+from maskdesign.jobs.outcomes import read_outcomes, write_outcomes
 from maskdesign.jobs.photo_networks import load_generator
 from maskdesign.jobs.pool import in_processes
-from maskdesign.jobs.protect_table import TABLE, Outcome, read_table, write_table
+from maskdesign.jobs.protect_outcome import TABLE, Outcome
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
 
@@ -106,7 +107,7 @@ def protect_photos(
     photos = _photos(source, out)
     chosen_recognizers(models_dir, recognizers)
     sweep_partial_files(out)
-    known, outcomes = read_table(out / TABLE), {}
+    known, outcomes = read_outcomes(out / TABLE, Outcome), {}
     tasks = []
     for path, photo, target in photos:
         task = _Task(path, photo, out, target, config, recognizers, models_dir, passphrase)
@@ -121,7 +122,7 @@ def protect_photos(
         report(outcome)
         if not outcome.reason:
             known[outcome.photo] = outcome
-            write_table(out / TABLE, known)
+            write_outcomes(out / TABLE, known)
     return [outcomes[photo] for photo in sorted(outcomes)]
 
 

@@ -1,15 +1,11 @@
-"""`protected.json`: what became of each photo of a folder, kept beside the protected ones."""
+"""What became of a photo that was to be protected: a row of `protected.json`, or why it was refused."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-from maskdesign.errors import InputError
-from maskdesign.files import write_json
 
 TABLE = "protected.json"
 
@@ -46,26 +42,6 @@ class Outcome:
         likeness = f"SSIM {self.ssim_photo:.3f}, in the face {self.ssim_face:.3f}"
         faces = "" if self.faces == 1 else f"{self.faces} faces, "
         return f"{self.photo}: {faces}{self.rung}, {likeness}; margins {fooled}"
-
-
-def read_table(path: Path) -> dict[str, Outcome]:
-    """Outcomes by photo; empty where there is no table yet.
-
-    Raises:
-        InputError: a damaged table.
-    """
-    if not path.exists():
-        return {}
-    try:
-        rows = [Outcome(**row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: the table is damaged ({error}); remove it to begin anew") from error
-    return {row.photo: row for row in rows}
-
-
-def write_table(path: Path, outcomes: Mapping[str, Outcome]) -> None:
-    """Write outcomes by photo so that `read_table` reads them back, atomically."""
-    write_json(path, [asdict(outcomes[photo]) for photo in sorted(outcomes)])
 
 
 def summary(outcomes: Sequence[Outcome], out: Path) -> dict[str, Any]:
