@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from maskdesign.evaluation.photo_plots import budget_plot
+from maskdesign.evaluation.photo_plots import budget_plot, feature_plot
 from maskdesign.evaluation.photo_tables import baselines_table, controls_table, fnmr_table, table_2, table_3
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -53,6 +53,7 @@ def main() -> None:
     figures = json.loads(FIGURES.read_text())
     PAGE.write_text(with_tables(PAGE.read_text(), figures))
     (FIGURES.parent / "budget.png").write_bytes(budget_plot(figures["conditions"]))
+    (FIGURES.parent / "features.png").write_bytes(feature_plot(figures["features"]))
 
 
 if __name__ == "__main__":

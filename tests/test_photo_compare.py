@@ -17,8 +17,9 @@ from maskdesign.digital.region import face_regions
 from maskdesign.digital.similarity import ssim
 from maskdesign.evaluation import photo_plots
 from maskdesign.evaluation.photo_tables import PAPER_TABLE_2, baselines_table, controls_table, table_2, table_3
-from maskdesign.evaluation.photos import protection_rate
+from maskdesign.evaluation.photos import feature_planes, protection_rate
 from maskdesign.jobs import compare_photos as job
+from maskdesign.jobs import photo_conditions
 from maskdesign.recognition.registry import load_dlib_recognizer
 
 QUICK = PerturbSettings(steps=2, further_steps=1, check_views=1)
@@ -81,21 +82,33 @@ def test_tables_and_plots_show_what_was_measured():
     rates = {"unchanged": 0.1, "all, faint": 0.8, "all, balanced": 1.0, "only r, balanced": 0.7}
     rates |= {"stacked, balanced": 0.6, "random noise, faint": 0.2, "Fawkes-like, DSSIM 0.012": 0.3}
     table = conditions(rates)
-    assert table_2(table)[2] == "| r | 0.900 | 0.700 | 0.900 | 0.500 | 0.400 | 0.990 / 0.970 / 0.960 |"
+    assert table_2(table)[2] == "| r, balanced | 0.900 | 0.700 | 0.900 | 0.500 | 0.400 | 0.990 / 0.970 / 0.960 |"
     assert [line.split("|")[1].strip() for line in table_3(table)[2:]] == [
         "all, balanced", "only r, balanced", "stacked, balanced",
     ]  # fmt: skip
     assert "0.20 [0.20, 0.20]" in "\n".join(controls_table(table))
     assert "Fawkes-like, DSSIM 0.012" in "\n".join(baselines_table(table))
     assert photo_plots.budget_plot(table).startswith(b"\x89PNG")
+
+
+def test_feature_planes_keep_the_two_largest_directions_of_change():
     rng = np.random.default_rng(0)
-    assert photo_plots.feature_plot(rng.normal(size=(9, 5)), rng.normal(size=(9, 5)), "r").startswith(b"\x89PNG")
+    before, after = rng.normal(size=(9, 5)) * (9, 5, 0.1, 0.1, 0.1), rng.normal(size=(9, 5)) * (9, 5, 0.1, 0.1, 0.1)
+    people = [
+        {"unchanged": {"features": {"r": a.tolist()}}, "all, balanced": {"features": {"r": b.tolist()}}}
+        for a, b in zip(before, after, strict=True)
+    ]
+    planes = feature_planes([*people, {"unchanged": {"features": {}}}])
+    moved = np.linalg.norm(np.subtract(*planes["r"]), axis=1)
+    np.testing.assert_allclose(moved, np.linalg.norm((before - after)[:, :2], axis=1), rtol=0.02)
+    assert photo_plots.feature_plot(planes).startswith(b"\x89PNG")
+    assert feature_planes(people[:0]) == {}
 
 
 def test_compare_runs_every_condition_and_goes_on(tmp_path, pixels, monkeypatch, capsys):
-    monkeypatch.setattr(job, "PerturbSettings", lambda: QUICK)
-    monkeypatch.setattr(job, "_on_the_way", lambda *_: iter(()))
-    monkeypatch.setattr(job, "DSSIM_BUDGETS", (0.003,))
+    monkeypatch.setattr(photo_conditions, "PerturbSettings", lambda: QUICK)
+    monkeypatch.setattr(photo_conditions, "_on_the_way", lambda *_: iter(()))
+    monkeypatch.setattr(photo_conditions, "DSSIM_BUDGETS", (0.003,))
     monkeypatch.delenv("MASKDESIGN_MODELS", raising=False)
     for name in ("1", "2"):
         write_picture(tmp_path / "in" / "ann" / f"{name}.png", Picture(pixels))

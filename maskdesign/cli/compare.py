@@ -19,7 +19,7 @@ class CompareArgs:
     Attributes:
         what: photos.
         folder: Photos as PERSON/PHOTO.jpg, at least two a person; the first is protected, up to three others know them.
-        out: Folder for figures.json, budget.png and one file of scores a person; the same command goes on there.
+        out: Folder for figures.json, two plots and one file of scores a person; the same command goes on there.
         models: Folder of NAME.onnx with NAME.toml; else MASKDESIGN_MODELS counts.
         people: Take only the first of this many people.
         json: Print one JSON document on stdout.
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(CompareArgs, "compare", words)
     from maskdesign.errors import InputError
-    from maskdesign.evaluation.photo_plots import budget_plot
+    from maskdesign.evaluation.photo_plots import budget_plot, feature_plot
     from maskdesign.evaluation.photo_tables import baselines_table, controls_table, table_2, table_3
     from maskdesign.files import write_bytes, write_json
     from maskdesign.jobs.compare_photos import compare_photos, people_in
@@ -50,6 +50,7 @@ def main(words: Sequence[str]) -> int:
         figures = compare_photos(people, load_recognizers(args.models), args.out / "people", progress)
     write_json(args.out / "figures.json", figures)
     write_bytes(args.out / "budget.png", budget_plot(figures["conditions"]))
+    write_bytes(args.out / "features.png", feature_plot(figures["features"]))
     if args.json:
         print_json(figures)
         return 0

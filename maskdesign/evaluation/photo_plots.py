@@ -42,22 +42,20 @@ def budget_plot(conditions: Mapping[str, Mapping[str, Any]]) -> bytes:
     return _png(figure)
 
 
-def feature_plot(before: NDArray[np.float64], after: NDArray[np.float64], title: str) -> bytes:
-    """PNG: embeddings before and after in the plane of the two largest principal components of both.
+def feature_plot(planes: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -> bytes:
+    """PNG: where each photo's features lie before and after, a panel for each recognizer.
 
     Args:
-        before, after: (n, E), row by row of the same photos.
+        planes: recognizer -> [before, after], n places (x, y) each, of the same photos.
     """
-    both = np.concatenate([before, after])
-    centered = both - both.mean(axis=0)
-    _, _, axes = np.linalg.svd(centered, full_matrices=False)
-    first, second = np.split(centered @ axes[:2].T, 2)
-    figure, axis = plt.subplots(figsize=(4.2, 3.8))
-    axis.plot(*np.stack([first, second]).transpose(2, 0, 1), color="0.8", linewidth=0.8, zorder=0)
-    axis.scatter(*first.T, s=18, label="original")
-    axis.scatter(*second.T, s=18, label="protected")
-    axis.set(title=title, xlabel="first component", ylabel="second component")
-    axis.legend(fontsize=8)
+    figure, axes = plt.subplots(1, len(planes), figsize=(3.6 * len(planes), 3.4), squeeze=False)
+    for axis, (recognizer, (before, after)) in zip(axes[0], planes.items(), strict=True):
+        axis.plot(*np.stack([before, after]).transpose(2, 0, 1), color="0.8", linewidth=0.8, zorder=0)
+        for places, label in ((before, "original"), (after, "protected")):
+            axis.scatter(*np.array(places).T, s=18, label=label)
+        axis.set(title=recognizer, xlabel="first component", aspect="equal")
+    axes[0, 0].set_ylabel("second component")
+    axes[0, -1].legend(fontsize=8)
     return _png(figure)
 
 

@@ -21,17 +21,26 @@ def table_2(conditions: Conditions) -> list[str]:
     lines = ["| protected against | T_o | F_c | T_r | r_s | bounded | SSIM photo / face / template |", "|" + "---|" * 7]
     for name, row in conditions.items():
         for recognizer, rates in row["recognizers"].items():
-            if name == f"only {recognizer}, balanced":
+            if name.startswith(f"only {recognizer}, "):
                 figures = (rates["T_o"], rates["F_c"], rates["T_o"], rates["r_s"], rates["r_s_bounded"])
-                lines.append(f"| {recognizer} | " + " | ".join(f"{x:.3f}" for x in figures) + f" | {likeness(row)} |")
+                lines.append(
+                    f"| {name.removeprefix('only ')} | "
+                    + " | ".join(f"{x:.3f}" for x in figures)
+                    + f" | {likeness(row)} |"
+                )
     return lines
 
 
 def table_3(conditions: Conditions) -> list[str]:
     """One recognizer to all, jointly and stacked: FNMR with interval on each recognizer, as Markdown."""
     kinds = ("only ", "without ", "all, ", "stacked, ")
-    rows = [name for name in conditions if name.startswith(kinds) and name.endswith(", balanced")]
-    return fnmr_table(conditions, rows)
+    rungs = (", balanced", ", strong")
+    return fnmr_table(conditions, [name for rung in rungs for name in conditions if _is(name, kinds, rung)])
+
+
+def _is(name: str, kinds: tuple[str, ...], rung: str) -> bool:
+    """Whether a condition is of a kind and a rung, and nothing happened to its photo on the way."""
+    return name.startswith(kinds) and name.endswith(rung) and name.count(",") == 1
 
 
 def controls_table(conditions: Conditions, names: Sequence[str] | None = None) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskdesign.evaluation.metrics import bootstrap_mean_interval
 
-UNCHANGED = "unchanged"
+UNCHANGED, PROTECTED = "unchanged", "all, balanced"
 
 
 def protection_rate(true_rate: float, false_rate: float) -> float:
@@ -104,3 +104,28 @@ def _missed(people: Sequence[Mapping[str, Any]], condition: str, name: str, thre
     """(n,) each person's share of pairs that are not matched."""
     scores = [person[condition]["scores"][name] for person in people]
     return np.array([np.mean(np.array(row) < threshold) for row in scores])
+
+
+def feature_planes(people: Sequence[Mapping[str, Any]]) -> dict[str, list[list[list[float]]]]:
+    """Each recognizer's features before and after, in the plane of their two largest principal components (Fig 15).
+
+    Args:
+        people: for each, `UNCHANGED` and `PROTECTED` with a photo's embeddings as `features`; others are left out.
+
+    Returns:
+        recognizer -> [before, after], n places (x, y) each.
+    """
+    kept = [
+        (p[UNCHANGED]["features"], p[PROTECTED]["features"]) for p in people if p.get(PROTECTED, {}).get("features")
+    ]
+    return {
+        name: _plane([[pair[side][name] for pair in kept] for side in (0, 1)]) for name in (kept[0][0] if kept else ())
+    }
+
+
+def _plane(features: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]]]:
+    values = np.array(features)
+    both = values.reshape(-1, values.shape[2])
+    centered = both - both.mean(axis=0)
+    axes = np.linalg.svd(centered, full_matrices=False)[2][:2]
+    return np.round(centered @ axes.T, 4).reshape(2, -1, len(axes)).tolist()
