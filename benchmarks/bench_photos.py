@@ -19,7 +19,8 @@ from maskdesign.digital.key import apply_key, make_key
 from maskdesign.digital.keyfile import SealError, seal, unseal
 from maskdesign.digital.perturb import LADDER
 from maskdesign.digital.picture import Picture, pixels_digest
-from maskdesign.digital.protect import ProtectSettings, protect
+from maskdesign.digital.protect import protect
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.template import Template
 from maskdesign.recognition.registry import load_recognizers
 

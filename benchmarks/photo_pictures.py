@@ -15,10 +15,12 @@ from skimage.data import astronaut
 
 from maskdesign.digital import controls
 from maskdesign.digital.cells import photo_template
+from maskdesign.digital.face_task import face_task
 from maskdesign.digital.perturb import LADDER, climbed_rungs
 from maskdesign.digital.picture import Picture
-from maskdesign.digital.protect import ProtectSettings, add_change, face_task, own_margins, photo_face_mask
+from maskdesign.digital.protect import add_change, own_margins, photo_face_mask
 from maskdesign.digital.region import face_regions, working_picture
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.similarity import ssim
 from maskdesign.evaluation.photo_plots import edges, side_by_side
 from maskdesign.files import write_image

@@ -9,15 +9,21 @@ from skimage.data import astronaut
 from torch import nn
 
 from maskdesign.cli.main import main
+from maskdesign.digital.cells import TemplateSettings
 from maskdesign.digital.chimp import SearchSettings, chimp_search, plain_search
+from maskdesign.digital.face_task import face_task
 from maskdesign.digital.networks import PerturbationNetwork, TemplateNetwork, target_distribution, template_loss
+from maskdesign.digital.perturb import LADDER, PerturbSettings, climb
 from maskdesign.digital.picture import Picture, write_picture
-from maskdesign.digital.region import face_regions
+from maskdesign.digital.region import face_regions, working_picture
+from maskdesign.digital.settings import ProtectSettings
+from maskdesign.digital.sigma import intercepted, searched_sigma, sigma_task, uniform_sigma, visibility
 from maskdesign.digital.superposition import PARTS, TemplateNode, fit_tau, part_maps, superpose, trim_conflicts
 from maskdesign.digital.training import TrainingSettings, load_parameters, train
 from maskdesign.digital.xor import whole_bits, xor_affine
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, RunError
-from maskdesign.jobs.photo_networks import load_generator
+from maskdesign.jobs.photo_figures import found_share
+from maskdesign.jobs.photo_networks import load_networks
 from maskdesign.recognition.registry import load_dlib_recognizer
 
 
@@ -221,4 +227,58 @@ def test_train_learns_from_a_folder_and_protect_begins_with_it(tmp_path, monkeyp
     alone = ("--set", f"network={tmp_path / 'net'}", "--set", "protect.perturb.steps=0", "--strength", "faint")
     assert main(["protect", str(source), "--out", str(tmp_path / "out"), *alone]) == 0
     with pytest.raises(InputError, match="holds no trained network"):
-        load_generator(tmp_path / "in", [load_dlib_recognizer()])
+        load_networks(tmp_path / "in", [load_dlib_recognizer()])
+
+
+@pytest.fixture(scope="module")
+def search():
+    pixels = np.ascontiguousarray(astronaut()[:250, 90:340])
+    region, rng = face_regions(Picture(pixels), "portrait")[0], np.random.default_rng(0)
+    image = working_picture(region, pixels)
+    task, _ = face_task(region, image, [load_dlib_recognizer()], ProtectSettings(), rng)
+    quick = PerturbSettings(steps=12, further_steps=0, check_views=0)
+    _, change = climb(task, LADDER[2:], quick, rng)
+    return sigma_task(region, task, change, quick, rng)
+
+
+def test_sigma_takes_back_part_by_part(search):
+    sigma = np.zeros(len(PARTS))
+    sigma[PARTS.index("mouth")] = 1
+    kept = intercepted(search.change, search.parts, sigma)
+    mouth = search.parts == PARTS.index("mouth")
+    torch.testing.assert_close(kept[:, mouth], search.change[:, mouth])
+    assert not kept[:, ~mouth].any()
+    whole = np.ones(len(PARTS))
+    torch.testing.assert_close(intercepted(search.change, search.parts, whole), search.change)
+    # Nothing left of the change: nothing is seen of it, and the face is known.
+    assert visibility(search, 0 * whole) > visibility(search, whole)
+
+
+def test_every_search_of_sigma_hides_with_less(search):
+    whole = visibility(search, np.ones(len(PARTS)))
+    settings = SearchSettings(chimps=4, rounds=3)
+    for sigma in (
+        uniform_sigma(search, 6), searched_sigma(search, settings, 0), searched_sigma(search, settings, 0, plain_search)
+    ):  # fmt: skip
+        assert visibility(search, sigma) <= whole
+        assert ((sigma >= 0) & (sigma <= 1)).all()
+
+
+def test_tau_decides_where_the_template_looks():
+    pixels = np.ascontiguousarray(astronaut()[:250, 90:340])
+    region = face_regions(Picture(pixels), "portrait")[0]
+    image, mouth = working_picture(region, pixels), tuple(float(part == "mouth") for part in PARTS)
+    cells = TemplateSettings(near_features=0, salient=60)
+    settings, dlib = ProtectSettings(tau=(mouth,), template=cells), [load_dlib_recognizer()]
+    _, corners = face_task(region, image, dlib, settings, np.random.default_rng(0))
+    parts = part_maps(region, *image.shape[1:])
+    touched = parts[corners[:, 1, None] + np.arange(4), corners[:, 0, None] + np.arange(4)]
+    assert (touched == PARTS.index("mouth")).any(axis=1).all()
+    with pytest.raises(ConfigError, match="tau must be 1 x 6"):
+        face_task(region, image, dlib, ProtectSettings(tau=((1.0,),)), np.random.default_rng(0))
+
+
+def test_template_figures_name_what_a_perfect_map_names():
+    truth = np.random.default_rng(0).random((128, 64))
+    assert found_share(truth, truth, 2) == 1.0
+    assert found_share(np.random.default_rng(1).random((128, 64)), truth, 2) == pytest.approx(500 / 4096, abs=0.03)

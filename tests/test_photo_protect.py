@@ -17,11 +17,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from maskdesign.cli.main import main
 from maskdesign.digital import controls
 from maskdesign.digital.cells import TemplateSettings, choose_cells, overlap, photo_template
+from maskdesign.digital.face_task import bit_bounds
 from maskdesign.digital.key import apply_key
 from maskdesign.digital.perturb import LADDER, PerturbSettings, visual_gain
 from maskdesign.digital.picture import Picture, pixels_digest, read_picture, write_picture
-from maskdesign.digital.protect import ProtectSettings, bit_bounds, protect
+from maskdesign.digital.protect import protect
 from maskdesign.digital.region import face_regions, region_around, working_picture
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.sight import JitterRanges, draw_jitter
 from maskdesign.digital.similarity import reference, ssim, ssim_map
 from maskdesign.errors import ConfigError, FaceError

@@ -48,8 +48,8 @@ def main(words: Sequence[str]) -> int:
         return 0
     made = figures["perturbation"]
     for name, found in figures["templates"].items():
-        cells = f"{found['cells_found']:.2f} of the cells, the mean map {found['cells_found_by_the_mean_map']:.2f}"
-        print(f"template, {name}: names {cells}")
+        shares = ", ".join(f"{key.replace('_', ' ')} {share:.2f}" for key, share in found.items())
+        print(f"template, {name}: {shares}")
     print(f"perturbation: SSIM {made['ssim']:.3f}, {made['seconds']:.2f} s a photo; hidden share of held-out photos:")
     for name, share in made["hidden_from"].items():
         print(f"  {name}: {share:.2f}, random noise of equal size {made['hidden_by_random_noise'][name]:.2f}")

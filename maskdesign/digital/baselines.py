@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from maskdesign.digital.face_task import face_task
 from maskdesign.digital.perturb import FaceTask, PerturbSettings, Rung, ascend, changed, faint_noise
-from maskdesign.digital.protect import ProtectSettings, add_change, face_task
+from maskdesign.digital.protect import add_change
 from maskdesign.digital.region import MESH, FaceRegion, working_picture
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.similarity import ssim
 from maskdesign.faces.landmarks import EYE_RINGS, LOWER_LIP, NOSE_TIP, UPPER_LIP
 from maskdesign.recognition.recognizer import Recognizer

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -114,3 +117,23 @@ def target_distribution(worth: Tensor) -> Tensor:
     """A saliency (C, h, w) as the template network's target: (64, 64) with sum 1."""
     cells = functional.interpolate(worth.sum(dim=0)[None, None], (GRID, GRID), mode="area")[0, 0]
     return cells / cells.sum().clamp_min(1e-12)
+
+
+@dataclass(frozen=True)
+class TrainedNetworks:
+    """The networks of one training.
+
+    Attributes:
+        templates: recognizer -> where it looks.
+        generator: the perturbation against all of them.
+    """
+
+    templates: Mapping[str, TemplateNetwork]
+    generator: PerturbationNetwork
+
+
+@torch.no_grad()
+def predicted_worth(network: TemplateNetwork, image: Tensor) -> Tensor:
+    """(h, w), mean 1: what a template network says of a working picture (C, h, w) in [0, 255]."""
+    cells = network(network_picture(image)) * GRID * GRID
+    return functional.interpolate(cells[None], image.shape[1:], mode="nearest")[0, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,44 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from maskdesign.digital.cells import TemplateSettings, choose_cells, photo_template, saliency
+from maskdesign.digital.cells import photo_template
+from maskdesign.digital.chimp import SearchSettings
+from maskdesign.digital.face_task import bit_bounds, face_task, generated_change
 from maskdesign.digital.key import PhotoKey, make_key
-from maskdesign.digital.networks import PerturbationNetwork
-from maskdesign.digital.perturb import LADDER, STRENGTHS, FaceTask, PerturbSettings, climb, visual_gain
+from maskdesign.digital.networks import TrainedNetworks
+from maskdesign.digital.perturb import LADDER, STRENGTHS, climb
 from maskdesign.digital.picture import Picture
 from maskdesign.digital.region import FaceRegion, face_mask, face_regions, working_picture
+from maskdesign.digital.settings import ALL_BITS, ProtectSettings
 from maskdesign.digital.sight import enroll_photo, view_margins
-from maskdesign.digital.similarity import RADIUS_PX, reference, ssim
+from maskdesign.digital.sigma import intercepted, searched_sigma, sigma_task
+from maskdesign.digital.similarity import ssim
 from maskdesign.digital.template import Template, joined
-from maskdesign.errors import ConfigError
 from maskdesign.recognition.recognizer import Recognizer
-
-ALL_BITS = 8
-
-
-@dataclass(frozen=True)
-class ProtectSettings:
-    """How photos are protected.
-
-    Attributes:
-        strength: the last rung of the ladder that may be climbed: faint, balanced or strong.
-        low_bits: the XOR operand stays below 2 ** low_bits, as in the paper; 8 leaves it free (the target mode).
-        user_seed: makes a user's templates unlike those of others; None for the plain one.
-    """
-
-    strength: str = "balanced"
-    low_bits: int = ALL_BITS
-    user_seed: int | None = None
-    template: TemplateSettings = field(default_factory=TemplateSettings)
-    perturb: PerturbSettings = field(default_factory=PerturbSettings)
-
-    def __post_init__(self) -> None:
-        if self.strength not in STRENGTHS:
-            raise ConfigError(f"strength = {self.strength!r}: take one of {', '.join(STRENGTHS)}")
-        if not 1 <= self.low_bits <= ALL_BITS:
-            raise ConfigError(f"low_bits = {self.low_bits} must lie between 1 and 8")
-        if self.user_seed is not None and self.user_seed < 0:
-            raise ConfigError(f"--unique {self.user_seed} must not be negative")
 
 
 @dataclass(frozen=True)
@@ -79,12 +55,12 @@ def protect(
     settings: ProtectSettings,
     rng: np.random.Generator,
     source: str,
-    generator: PerturbationNetwork | None = None,
+    networks: TrainedNetworks | None = None,
 ) -> ProtectedPhoto:
     """Protect every face of a photo.
 
     Args:
-        generator: a trained network whose change the optimization begins with; none is needed.
+        networks: trained ones, for the template and for the change that the optimization begins with; none are needed.
         rng: of the noise that starts the optimization; a fresh one for each photo.
         source: name of the photo, for messages.
 
@@ -95,7 +71,7 @@ def protect(
     pixels, templates, rungs = picture.pixels.copy(), [], []
     for region in regions:
         template, rung = _protect_face(
-            region, pixels[..., : picture.color_channels], recognizers, settings, rng, generator
+            region, pixels[..., : picture.color_channels], recognizers, settings, rng, networks
         )
         templates.append(template)
         rungs.append(rung)
@@ -133,71 +109,19 @@ def _protect_face(
     recognizers: Sequence[Recognizer],
     settings: ProtectSettings,
     rng: np.random.Generator,
-    generator: PerturbationNetwork | None,
+    networks: TrainedNetworks | None,
 ) -> tuple[Template, int]:
     """Change one face in place; returns its template and the number of its rung."""
     image = working_picture(region, pixels)
-    task, corners = face_task(region, image, recognizers, settings, rng)
-    start = None if generator is None else generated_change(generator, task, rng)
+    task, corners = face_task(region, image, recognizers, settings, rng, networks)
+    start = None if networks is None else generated_change(networks.generator, task, rng)
     rung, change = climb(task, LADDER[: STRENGTHS.index(settings.strength) + 1], settings.perturb, rng, start)
+    if settings.sigma_rounds:
+        search = sigma_task(region, task, change, settings.perturb, rng)
+        sigma = searched_sigma(search, SearchSettings(rounds=settings.sigma_rounds), int(rng.integers(2**31)))
+        change = intercepted(change, search.parts, sigma)
     add_change(region, pixels, change, settings.low_bits)
     return photo_template(region, corners, settings.template.cell_px), LADDER.index(rung)
-
-
-def face_task(
-    region: FaceRegion,
-    image: Tensor,
-    recognizers: Sequence[Recognizer],
-    settings: ProtectSettings,
-    rng: np.random.Generator,
-) -> tuple[FaceTask, NDArray[np.int32]]:
-    """The task of one face, and the corners of its cells in the working picture.
-
-    Args:
-        image: (C, h, w) working picture in [0, 255].
-    """
-    height, width = image.shape[1:]
-    members, points, eye = enroll_photo(recognizers, image, region.points_px()), region.points_px(), reference(image)
-    gain = visual_gain(eye)
-    worth = (saliency(members, image, points, rng) * gain.sqrt()).sum(dim=0).double().numpy()
-    corners = choose_cells(region, worth, settings.template, settings.user_seed)
-    side = np.full((len(corners), 1), settings.template.cell_px, np.int32)
-    free = torch.from_numpy(Template(np.concatenate([corners, side], axis=1)).mask(height, width))
-    low, high = bit_bounds(image, settings.low_bits)
-    inner = slice(RADIUS_PX, -RADIUS_PX)
-    return FaceTask(
-        members=members,
-        points_px=points,
-        eye=eye,
-        low=torch.where(free, low, image),
-        high=torch.where(free, high, image),
-        face=torch.from_numpy(face_mask(region, height, width)[inner, inner].copy()),
-        gain=gain,
-    ), corners
-
-
-@torch.no_grad()
-def generated_change(generator: PerturbationNetwork, task: FaceTask, rng: np.random.Generator) -> Tensor:
-    """(C, h, w) change that a trained network proposes under the task's template."""
-    image, free = task.eye.pixels, (task.high > task.low).any(dim=0)
-    noise = torch.from_numpy(rng.normal(size=(1, *image.shape[1:])).astype(np.float32))
-    whole = image.expand(3, -1, -1).round()
-    change = generator(whole, noise, free) - whole
-    return change if len(image) == 3 else change.mean(dim=0, keepdim=True)
-
-
-def bit_bounds(pixels: Tensor, low_bits: int) -> tuple[Tensor, Tensor]:
-    """What a pixel can become by XOR with an operand below 2 ** low_bits: every value of its own aligned block.
-
-    Args:
-        pixels: any shape, in [0, 255].
-
-    Returns:
-        lowest and highest value of the block.
-    """
-    block = 2.0**low_bits
-    low = (pixels / block).floor() * block
-    return low, (low + block - 1).clamp(max=255)
 
 
 def add_change(region: FaceRegion, pixels: NDArray[np.uint8], change: Tensor, low_bits: int = ALL_BITS) -> None:

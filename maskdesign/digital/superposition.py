@@ -33,12 +33,13 @@ class TemplateNode:
     Attributes:
         name: of the recognizer.
         worth: (h, w) of the working picture, at least 0, mean 1.
-        pull: (h, w), the gradient of its margin summed over colors; the sign says which way a pixel should move.
+        pull: (h, w), the gradient of its margin summed over colors; the sign says which way a pixel should move. None
+            where only the place is known, as from a template network.
     """
 
     name: str
     worth: NDArray[np.float64]
-    pull: NDArray[np.float64]
+    pull: NDArray[np.float64] | None = None
 
 
 def part_maps(region: FaceRegion, height_px: int, width_px: int) -> NDArray[np.int64]:
@@ -75,7 +76,8 @@ def trim_conflicts(nodes: Sequence[TemplateNode], worth: NDArray[np.float64], mo
         worth: as `superpose` gives it.
         most: the largest share of the joint worth that may be shut, the strongest conflicts first.
     """
-    pulls = np.stack([node.pull / max(np.abs(node.pull).mean(), 1e-12) for node in nodes])
+    known = [node.pull for node in nodes if node.pull is not None]
+    pulls = np.stack([pull / max(np.abs(pull).mean(), 1e-12) for pull in known])
     agreement = np.abs(pulls.sum(axis=0)) / np.maximum(np.abs(pulls).sum(axis=0), 1e-12)
     order = np.argsort(agreement, axis=None, kind="stable")
     spent = np.cumsum(worth.reshape(-1)[order]) / max(worth.sum(), 1e-12)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from maskdesign.digital import baselines, controls
 from maskdesign.digital.baselines import scaled_to_ssim
 from maskdesign.digital.cells import photo_template
+from maskdesign.digital.face_task import face_task
 from maskdesign.digital.perturb import LADDER, FaceTask, PerturbSettings, climbed_rungs, fitted
-from maskdesign.digital.protect import ProtectSettings, add_change, face_task
+from maskdesign.digital.protect import add_change
 from maskdesign.digital.region import FaceRegion, working_picture
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.recognition.recognizer import Recognizer
 
 SEED = 20_409

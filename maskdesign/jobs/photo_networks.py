@@ -18,6 +18,7 @@ from maskdesign.digital import controls
 from maskdesign.digital.networks import (
     PerturbationNetwork,
     TemplateNetwork,
+    TrainedNetworks,
     network_picture,
     template_loss,
 )
@@ -26,6 +27,7 @@ from maskdesign.digital.similarity import ssim
 from maskdesign.digital.training import load_parameters, train
 from maskdesign.errors import InputError, RunError
 from maskdesign.files import write_json, write_text
+from maskdesign.jobs.photo_figures import template_figures
 from maskdesign.jobs.photo_samples import NetworkConfig, Sample, counter_rng, job_hash, read_samples
 from maskdesign.optimize.objective import ObjectiveSettings, attention_weights, hinge
 from maskdesign.progress import Progress
@@ -53,14 +55,16 @@ def train_networks(
     """
     _begin(out, config)
     learned, held_out = read_samples(folder, out / "faces", config, recognizers, progress)
-    job = job_hash(config, recognizers)
-    figures: dict[str, Any] = {"learned_from": len(learned), "held_out": len(held_out), "templates": {}}
+    job, networks = job_hash(config, recognizers), []
     for row, recognizer in enumerate(recognizers):
         network, name = _seeded(TemplateNetwork, config.seed), recognizer.spec.name
         progress.stage(f"template, {name}")
         loss = functools.partial(_template_step, network, learned, row, config)
         train(network, loss, config.template, out / f"template-{name}.safetensors", job, progress)
-        figures["templates"][name] = _template_figures(network, learned, held_out, row)
+        networks.append(network)
+    figures: dict[str, Any] = {"learned_from": len(learned), "held_out": len(held_out)}
+    found = template_figures(networks, learned, held_out)
+    figures["templates"] = {entry.spec.name: row for entry, row in zip(recognizers, found, strict=True)}
     generator = _seeded(lambda: PerturbationNetwork(config.low_bits), config.seed)
     progress.stage("perturbation")
     loss = functools.partial(_perturbation_step, generator, learned, config)
@@ -76,8 +80,8 @@ def _begin(out: Path, config: NetworkConfig) -> None:
     write_text(out / CONFIG, to_toml(config))
 
 
-def load_generator(out: Path, recognizers: Sequence[Recognizer]) -> PerturbationNetwork:
-    """The perturbation network of a training.
+def load_networks(out: Path, recognizers: Sequence[Recognizer]) -> TrainedNetworks:
+    """The networks of a finished training.
 
     Raises:
         InputError: there is none.
@@ -86,10 +90,13 @@ def load_generator(out: Path, recognizers: Sequence[Recognizer]) -> Perturbation
     if not (out / CONFIG).is_file():
         raise InputError(f"{out}: holds no trained network; make one with `maskdesign train PHOTOS --out {out}`")
     config = from_mapping(NetworkConfig, read_toml(out / CONFIG))
-    network = PerturbationNetwork(config.low_bits)
-    if not load_parameters(network, out / GENERATOR, job_hash(config, recognizers)):
+    job, generator = job_hash(config, recognizers), PerturbationNetwork(config.low_bits)
+    if not load_parameters(generator, out / GENERATOR, job):
         raise InputError(f"{out}: its training has not come to the perturbation network; run the same command again")
-    return network
+    templates = {recognizer.spec.name: TemplateNetwork() for recognizer in recognizers}
+    for name, network in templates.items():
+        load_parameters(network, out / f"template-{name}.safetensors", job)
+    return TrainedNetworks(templates, generator)
 
 
 def _seeded(make: Any, seed: int) -> Any:
@@ -114,22 +121,6 @@ def _template_step(
 def _warped(images: Tensor, transform: Tensor) -> Tensor:
     places = functional.affine_grid(transform, list(images.shape), align_corners=False)
     return functional.grid_sample(images, places, align_corners=False)
-
-
-@torch.no_grad()
-def _template_figures(
-    network: TemplateNetwork, learned: Sequence[Sample], held_out: Sequence[Sample], row: int
-) -> dict[str, float]:
-    """Share of the 500 most looked-at cells that the network names, beside the mean map of those it learned from."""
-    mean = torch.stack([sample.targets[row] for sample in learned]).mean(dim=0)
-    found = [_shared(network(network_picture(sample.image))[0], sample.targets[row]) for sample in held_out]
-    plain = [_shared(mean, sample.targets[row]) for sample in held_out]
-    return {"cells_found": float(np.mean(found)), "cells_found_by_the_mean_map": float(np.mean(plain))}
-
-
-def _shared(predicted: Tensor, target: Tensor, count: int = 500) -> float:
-    first, second = (set(x.reshape(-1).topk(count).indices.tolist()) for x in (predicted, target))
-    return len(first & second) / count
 
 
 def _noise(rng: np.random.Generator, image: Tensor) -> Tensor:

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from maskdesign.config import apply_overrides, config_hash, from_mapping
 from maskdesign.digital.cells import TemplateSettings, choose_cells, saliency
-from maskdesign.digital.networks import target_distribution
+from maskdesign.digital.networks import GRID, target_distribution
 from maskdesign.digital.perturb import visual_gain
 from maskdesign.digital.picture import read_picture
 from maskdesign.digital.region import FaceRegion, face_regions, working_picture
 from maskdesign.digital.sight import Points, enroll_photo
 from maskdesign.digital.similarity import reference
+from maskdesign.digital.superposition import part_maps
 from maskdesign.digital.template import Template
 from maskdesign.digital.training import TrainingSettings
 from maskdesign.errors import ConfigError, InputError, MaskdesignError
@@ -62,6 +64,7 @@ class Sample:
         members, points_px: the recognizers that know it, and its landmarks.
         targets: (R, 64, 64), where each recognizer looks.
         template: (h, w) bool, the joint template's cells.
+        parts: (64, 64), which part of the face each cell of the targets belongs to.
     """
 
     image: Tensor
@@ -69,6 +72,7 @@ class Sample:
     points_px: Points
     targets: Tensor
     template: Tensor
+    parts: NDArray[np.int64]
 
 
 def network_config(settings: Sequence[str]) -> NetworkConfig:
@@ -127,7 +131,20 @@ def _sample(
         write_npz(kept, targets=targets.numpy(), cells=_cells(region, image, torch.stack(worths).sum(dim=0)))
     arrays = read_npz(kept)
     mask = Template(arrays["cells"]).mask(*image.shape[1:])
-    return Sample(image, members, points, torch.from_numpy(arrays["targets"]), torch.from_numpy(mask))
+    return Sample(
+        image,
+        members,
+        points,
+        torch.from_numpy(arrays["targets"]),
+        torch.from_numpy(mask),
+        _grid_parts(region, *image.shape[1:]),
+    )
+
+
+def _grid_parts(region: FaceRegion, height_px: int, width_px: int) -> NDArray[np.int64]:
+    middle = (np.arange(GRID) + 0.5) / GRID
+    rows, columns = (middle * height_px).astype(int), (middle * width_px).astype(int)
+    return part_maps(region, height_px, width_px)[np.ix_(rows, columns)]
 
 
 def _cells(region: FaceRegion, image: Tensor, worth: Tensor) -> np.ndarray:

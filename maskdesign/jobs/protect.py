@@ -13,14 +13,15 @@ import numpy as np
 from maskdesign.config import apply_overrides, config_hash, from_mapping
 from maskdesign.digital.keyfile import is_key_file, read_key_bytes, seal, unseal, write_key
 from maskdesign.digital.picture import Picture, for_webp, pixels_digest, read_picture, write_jpeg, write_picture
-from maskdesign.digital.protect import ProtectedPhoto, ProtectSettings, describe, protect
+from maskdesign.digital.protect import ProtectedPhoto, describe, protect
 from maskdesign.digital.region import face_regions
 from maskdesign.digital.restore import restore
+from maskdesign.digital.settings import ProtectSettings
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, OutputError, RecognizerError, UsageError
 from maskdesign.files import check_readable, sweep_partial_files
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
 from maskdesign.jobs.outcomes import read_outcomes, write_outcomes
-from maskdesign.jobs.photo_networks import load_generator
+from maskdesign.jobs.photo_networks import load_networks
 from maskdesign.jobs.pool import in_processes
 from maskdesign.jobs.protect_outcome import TABLE, Outcome
 from maskdesign.recognition.recognizer import Recognizer
@@ -36,7 +37,7 @@ class ProtectConfig:
     Attributes:
         format: png, webp (lossless), tiff, or jpeg, which no key restores.
         jpeg_quality: of jpeg.
-        network: folder of `maskdesign train` whose perturbation network the optimization begins with; empty for none.
+        network: folder of `maskdesign train` whose networks choose the template and begin the change; empty for none.
         protect: how photos are protected.
     """
 
@@ -172,9 +173,9 @@ def _protect_one(task: _Task) -> Outcome:
         recognizers = chosen_recognizers(task.models_dir, task.names)
         done = _found(task, picture, target, key, recognizers)
         if done is None:
-            network = load_generator(Path(task.config.network), recognizers) if task.config.network else None
+            networks = load_networks(Path(task.config.network), recognizers) if task.config.network else None
             # From the system's entropy: no two photos, nor the same one twice, share a stream of noise.
-            done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo, network)
+            done = protect(picture, recognizers, task.config.protect, np.random.default_rng(), task.photo, networks)
             _write(task, done, target, key)
     except OutputError:
         raise
