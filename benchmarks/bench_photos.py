@@ -17,8 +17,9 @@ from skimage.data import astronaut
 
 from maskdesign.digital.key import apply_key, make_key
 from maskdesign.digital.keyfile import SealError, seal, unseal
-from maskdesign.digital.perturb import LADDER
-from maskdesign.digital.picture import Picture, pixels_digest
+from maskdesign.digital.networks import PerturbationNetwork, TemplateNetwork, TrainedNetworks
+from maskdesign.digital.perturb import LADDER, PerturbSettings
+from maskdesign.digital.picture import Picture, pixels_digest, read_picture
 from maskdesign.digital.protect import protect
 from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.template import Template
@@ -26,7 +27,9 @@ from maskdesign.recognition.registry import load_recognizers
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "photo-mode" / "figures.json"
-MODELS = Path(os.environ.get("MASKDESIGN_SHARED", ROOT.parent / "shared")) / "models"
+SHARED = Path(os.environ.get("MASKDESIGN_SHARED", ROOT.parent / "shared"))
+MODELS = SHARED / "models"
+RESTORED = 200
 LOG2_N = 14
 
 
@@ -36,18 +39,26 @@ def figure(value: float | None, goal: float | None, better: str, unit: str) -> d
 
 def figures() -> dict[str, dict]:
     torch.set_num_threads(1)
-    restored, refused = restored_share(200), refused_share(300)
+    restored, refused = restored_share(RESTORED), refused_share(300)
     return {
         "photo_restored_bit_for_bit": figure(restored, 1.0, "higher", "share"),
+        **lfw_restored(),
         "photo_spoiled_keys_refused": figure(refused, 1.0, "higher", "share"),
-        "photo_protect_seconds": figure(protect_seconds(), 10.0, "lower", "s"),
+        "photo_protect_seconds": figure(protect_seconds(ProtectSettings(), None), 10.0, "lower", "s"),
+        "photo_protect_seconds_network_alone": figure(network_seconds(), 1.0, "lower", "s"),
         **rates(),
+        **searches(),
     }
 
 
 def _random_case(rng: np.random.Generator) -> tuple[Picture, Picture, Template]:
     height, width = rng.integers(8, 400, 2)
-    original = Picture(rng.integers(0, 256, (height, width, rng.integers(1, 5)), dtype=np.uint8))
+    return _spoiled(Picture(rng.integers(0, 256, (height, width, rng.integers(1, 5)), dtype=np.uint8)), rng)
+
+
+def _spoiled(original: Picture, rng: np.random.Generator) -> tuple[Picture, Picture, Template]:
+    """A picture, the same with noise XORed under a random template, and the template."""
+    height, width = original.shape
     side = rng.integers(1, 6, 200)
     cells = np.stack([rng.integers(0, width - side + 1), rng.integers(0, height - side + 1), side], axis=1)
     template, pixels = Template(cells.astype(np.int32)), original.pixels.copy()
@@ -57,15 +68,28 @@ def _random_case(rng: np.random.Generator) -> tuple[Picture, Picture, Template]:
 
 
 def restored_share(count: int) -> float:
-    """Share of photos of many sizes and kinds whose SHA-256 comes back; every tenth through a sealed key."""
+    """Share of random pictures of many sizes and kinds whose SHA-256 comes back; every tenth through a sealed key."""
+    return sum(_comes_back(number, *_random_case(np.random.default_rng(number))) for number in range(count)) / count
+
+
+def lfw_restored() -> dict[str, dict]:
+    """The same for real photos, cut to many sizes; none where there are no photos."""
+    paths = sorted((SHARED / "photos" / "lfw").glob("*/*_0001.jpg"))[:: max(1, 4500 // RESTORED)][:RESTORED]
+    if len(paths) < RESTORED:
+        return {}
     good = 0
-    for number in range(count):
-        original, protected, template = _random_case(np.random.default_rng(number))
-        key = make_key(original, protected, template)
-        if number % 10 == 0:
-            key = unseal(seal(key, b"secret", LOG2_N), b"secret")
-        good += pixels_digest(apply_key(key, protected).pixels) == pixels_digest(original.pixels)
-    return good / count
+    for number, path in enumerate(paths):
+        rng = np.random.default_rng(number)
+        height, width = rng.integers(32, 251, 2)
+        good += _comes_back(number, *_spoiled(Picture(read_picture(path).pixels[:height, :width].copy()), rng))
+    return {"photo_lfw_restored_bit_for_bit": figure(good / RESTORED, 1.0, "higher", "share")}
+
+
+def _comes_back(number: int, original: Picture, protected: Picture, template: Template) -> bool:
+    key = make_key(original, protected, template)
+    if number % 10 == 0:
+        key = unseal(seal(key, b"secret", LOG2_N), b"secret")
+    return pixels_digest(apply_key(key, protected).pixels) == pixels_digest(original.pixels)
 
 
 def refused_share(count: int) -> float:
@@ -84,15 +108,38 @@ def refused_share(count: int) -> float:
     return refused / count
 
 
-def protect_seconds() -> float:
-    """Process time for one 256 x 256 portrait on one thread, default strength, every recognizer at hand."""
+def protect_seconds(settings: ProtectSettings, networks: TrainedNetworks | None) -> float:
+    """Process time for one 256 x 256 portrait on one thread, every recognizer at hand."""
     recognizers = load_recognizers(MODELS if MODELS.is_dir() else None)
     picture = Picture(np.ascontiguousarray(astronaut()[:256, 96:352]))
     # The first photo of a process also loads mediapipe; a folder pays that once.
     protect(picture, recognizers[:1], ProtectSettings("faint"), np.random.default_rng(0), "warm")
     started = time.process_time()
-    protect(picture, recognizers, ProtectSettings(), np.random.default_rng(0), "portrait")
+    protect(picture, recognizers, settings, np.random.default_rng(0), "portrait", networks)
     return time.process_time() - started
+
+
+def network_seconds() -> float:
+    """The same without any optimization; how long networks take does not depend on what they have learned."""
+    templates = {entry.spec.name: TemplateNetwork() for entry in load_recognizers(MODELS if MODELS.is_dir() else None)}
+    settings = ProtectSettings("faint", perturb=PerturbSettings(steps=0, check_views=0))
+    return protect_seconds(settings, TrainedNetworks(templates, PerturbationNetwork()))
+
+
+def searches() -> dict[str, dict]:
+    """What `measure_sigma` and `maskdesign train` wrote into docs/photo-mode."""
+    found = {}
+    sigma, networks = (FIGURES.with_name(name) for name in ("sigma.json", "networks.json"))
+    if sigma.exists():
+        saved = json.loads(sigma.read_text())["chimps_save"]["interval"][0]
+        found["photo_chimps_save_ssim_over_plain_search_lower_bound"] = figure(saved, 0.0, "higher", "SSIM")
+    if networks.exists():
+        made = json.loads(networks.read_text())["perturbation"]
+        found["photo_network_hidden_from_the_weakest"] = figure(
+            min(made["hidden_from"].values()), None, "higher", "rate"
+        )
+        found["photo_network_ssim"] = figure(made["ssim"], None, "higher", "SSIM")
+    return found
 
 
 def rates() -> dict[str, dict]:
@@ -108,9 +155,17 @@ def rates() -> dict[str, dict]:
             found[f"photo_{rung.name}_ssim"] = figure(row["ssim_photo"], 0.96, "higher", "SSIM")
             found[f"photo_{rung.name}_ssim_in_face"] = figure(row["ssim_face"], None, "higher", "SSIM")
     found |= {f"photo_left_out_{name}": value for name, value in _left_out(conditions).items()}
-    losses = [_loss(conditions, quality) for quality in (95, 85, 75) if f"all, balanced, JPEG {quality}" in conditions]
-    if losses:
-        found["photo_jpeg_loss"] = figure(max(losses), 0.05, "lower", "rate")
+    for rung in LADDER[1:]:
+        start = f"all, {rung.name}"
+        losses = [
+            _loss(conditions, f"{start}, JPEG {q}", start) for q in (95, 85, 75) if f"{start}, JPEG {q}" in conditions
+        ]
+        if losses:
+            found[f"photo_{rung.name}_jpeg_loss"] = figure(max(losses), 0.05, "lower", "rate")
+        alone = [name for name in conditions if name.startswith("only ") and name.endswith(rung.name)]
+        if alone:
+            lost = max(_loss(conditions, start, name, name.split(",")[0].removeprefix("only ")) for name in alone)
+            found[f"photo_{rung.name}_loss_from_one_to_all"] = figure(lost, 0.03, "lower", "rate")
     return found
 
 
@@ -130,6 +185,7 @@ def _left_out(conditions: dict) -> dict[str, dict]:
     return found
 
 
-def _loss(conditions: dict, quality: int) -> float:
-    before, after = (conditions[f"all, balanced{way}"]["recognizers"] for way in ("", f", JPEG {quality}"))
-    return max(before[name]["fnmr"] - after[name]["fnmr"] for name in before)
+def _loss(conditions: dict, after: str, before: str, recognizer: str | None = None) -> float:
+    """By how much FNMR is lower in one condition than in another: on one recognizer, or the most on any."""
+    first, second = (conditions[name]["recognizers"] for name in (before, after))
+    return max(first[name]["fnmr"] - second[name]["fnmr"] for name in ([recognizer] if recognizer else first))
