@@ -57,7 +57,7 @@ def what_changed(picture: Picture, key: PhotoKey) -> str | None:
             return None
         if picture.pixels.shape[2] != channels:
             return "its color channels are others than when it was protected"
-        return "its pixels are not those that were protected (recompressed or edited)"
+        return "its pixels are not those that were protected (recompressed, edited, or protected another time)"
     if small.shape == key.thumbnail.shape and _correlation(small, key.thumbnail) >= ALIKE:
         return f"resized ({now})"
     return f"cropped ({now})" if _is_crop(picture, key) else None
