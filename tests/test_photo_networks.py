@@ -20,7 +20,7 @@ from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.sigma import intercepted, searched_sigma, sigma_task, uniform_sigma, visibility
 from maskdesign.digital.superposition import PARTS, TemplateNode, fit_tau, part_maps, superpose, trim_conflicts
 from maskdesign.digital.training import TrainingSettings, load_parameters, train
-from maskdesign.digital.xor import whole_bits, xor_affine
+from maskdesign.digital.xor import xor_towards
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, RunError
 from maskdesign.jobs.photo_figures import found_share
 from maskdesign.jobs.photo_networks import load_networks
@@ -35,37 +35,28 @@ class Silent:
         pass
 
 
-def bits_of(operand: torch.Tensor, count: int = 8) -> torch.Tensor:
-    return torch.stack([(operand.long() >> place & 1).to(torch.float32) for place in range(count)])
+@pytest.mark.parametrize("low_bits", [1, 3, 4, 8])
+def test_xor_towards_is_the_best_operand_of_all_that_are_allowed(low_bits):
+    """Slow twin: every operand below 2 ** low_bits is tried at every pixel value."""
+    pixels, change = torch.arange(256.0), torch.from_numpy(np.random.default_rng(0).normal(0, 9, 256)).float()
+    result = xor_towards(pixels, change, low_bits)
+    operands = torch.arange(2**low_bits)
+    reached = (pixels.long()[:, None] ^ operands).float()
+    nearest = (reached - (pixels + change)[:, None]).abs().amin(dim=1)
+    torch.testing.assert_close((result - pixels - change).abs(), nearest)
+    assert (pixels.long() ^ result.long()).max() < 2**low_bits
 
 
-def test_the_affine_form_is_xor_for_every_pixel_and_operand():
-    pixels, operand = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
-    result = xor_affine(pixels, bits_of(operand))
-    assert torch.equal(result.long(), pixels.long() ^ operand.long())
-    assert ((result - pixels).abs() <= operand).all()
-
-
-def test_its_gradient_is_exact_between_whole_bits():
-    rng = np.random.default_rng(0)
-    pixels = torch.from_numpy(rng.integers(0, 256, 12).astype(np.float64))
-    bits = torch.from_numpy(rng.random((5, 12))).requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda b: xor_affine(pixels, b), (bits,))
-
-
-def test_whole_bits_are_whole_and_pass_the_sigmoids_gradient():
-    logits = torch.linspace(-4, 4, 30, dtype=torch.float64, requires_grad=True)
-    bits = whole_bits(logits)
-    assert set(bits.tolist()) == {0.0, 1.0}
-    bits.sum().backward()
-    soft = torch.sigmoid(logits.detach())
-    torch.testing.assert_close(logits.grad, soft * (1 - soft))
+def test_its_gradient_is_that_of_the_change_inside_the_block():
+    change = torch.tensor([0.4, 30.0, -30.0], requires_grad=True)
+    xor_towards(torch.full((3,), 100.0), change, 4).sum().backward()
+    assert change.grad.tolist() == [1.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("low_bits", [1, 4, 8])
 def test_the_perturbation_network_is_an_xor_under_the_template(low_bits):
     torch.manual_seed(0)
-    network = PerturbationNetwork(low_bits, width=4)
+    network = PerturbationNetwork(low_bits, max_change=40, width=4)
     photo = torch.randint(0, 256, (3, 37, 50)).float()
     template = torch.rand(37, 50) < 0.3
     changed = network(photo, torch.randn(1, 37, 50), template)

@@ -18,6 +18,7 @@ from maskdesign.digital.sight import enroll_photo
 from maskdesign.digital.similarity import RADIUS_PX, reference
 from maskdesign.digital.superposition import PARTS, TemplateNode, part_maps, superpose
 from maskdesign.digital.template import Template
+from maskdesign.digital.xor import bit_bounds
 from maskdesign.optimize.ensemble import Member
 from maskdesign.recognition.recognizer import Recognizer
 
@@ -87,17 +88,3 @@ def generated_change(generator: PerturbationNetwork, task: FaceTask, rng: np.ran
     whole = image.expand(3, -1, -1).round()
     change = generator(whole, noise, free) - whole
     return change if len(image) == 3 else change.mean(dim=0, keepdim=True)
-
-
-def bit_bounds(pixels: Tensor, low_bits: int) -> tuple[Tensor, Tensor]:
-    """What a pixel can become by XOR with an operand below 2 ** low_bits: every value of its own aligned block.
-
-    Args:
-        pixels: any shape, in [0, 255].
-
-    Returns:
-        lowest and highest value of the block.
-    """
-    block = 2.0**low_bits
-    low = (pixels / block).floor() * block
-    return low, (low + block - 1).clamp(max=255)

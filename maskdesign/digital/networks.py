@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maskdesign.digital.region import WORKING_PX
-from maskdesign.digital.xor import whole_bits, xor_affine
+from maskdesign.digital.xor import xor_towards
 
 GRID = 64
 """Cells along a side of the template network's picture: 256 pixels in cells of 4."""
@@ -44,6 +44,12 @@ class TemplateNetwork(nn.Module):
         self.first = nn.Linear(16 * 16 * 128, hidden)
         self.second = nn.Linear(hidden, GRID * GRID)
 
+    def begin_at(self, mean: Tensor) -> None:
+        """Answer a (64, 64) distribution to every picture at first: training then improves on the mean map."""
+        with torch.no_grad():
+            self.second.weight.mul_(0.01)
+            self.second.bias.copy_(mean.clamp_min(1e-9).log().reshape(-1))
+
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, 256, 256) in [0, 1] -> (B, 64, 64), each summing to 1."""
         flat = self.features(pictures).flatten(1)
@@ -64,15 +70,15 @@ class PerturbationNetwork(nn.Module):
     """Perturbation generation network (Fig 5), after DCGAN: strided convolutions only, no pooling, no dense layer.
 
     Three layers down and three up with the photo passed along (a U-Net), the template as a layer that shuts every other
-    pixel, then XOR with the photo: the output is that XOR exactly, and the gradient to the bits is exact too.
+    pixel, then XOR with the photo, exactly.
     """
 
-    def __init__(self, low_bits: int = 4, width: int = 16) -> None:
+    def __init__(self, low_bits: int = 8, max_change: float = 12.0, width: int = 16) -> None:
         super().__init__()
-        self.low_bits = low_bits
+        self.low_bits, self.max_change = low_bits, max_change
         self.down = nn.ModuleList([_down(4, width), _down(width, 2 * width), _down(2 * width, 4 * width)])
         self.up = nn.ModuleList([_up(4 * width, 2 * width), _up(4 * width, width)])
-        self.last = nn.ConvTranspose2d(2 * width, 3 * low_bits, 4, 2, 1)
+        self.last = nn.ConvTranspose2d(2 * width, 3, 4, 2, 1)
 
     def forward(self, photo: Tensor, noise: Tensor, template: Tensor) -> Tensor:
         """A protected picture.
@@ -93,9 +99,8 @@ class PerturbationNetwork(nn.Module):
         three = self.down[2](two)
         up = self.up[0](three)
         up = self.up[1](torch.cat([up, two], dim=1))
-        logits = self.last(torch.cat([up, one], dim=1))[0, :, :height, :width]
-        bits = whole_bits(logits).reshape(self.low_bits, 3, height, width)
-        return xor_affine(photo, bits * template)
+        change = self.max_change * self.last(torch.cat([up, one], dim=1))[0, :, :height, :width].tanh()
+        return xor_towards(photo, change * template, self.low_bits)
 
 
 def _down(channels: int, filters: int) -> nn.Sequential:

@@ -58,6 +58,7 @@ def train_networks(
     job, networks = job_hash(config, recognizers), []
     for row, recognizer in enumerate(recognizers):
         network, name = _seeded(TemplateNetwork, config.seed), recognizer.spec.name
+        network.begin_at(torch.stack([sample.targets[row] for sample in learned]).mean(dim=0))
         progress.stage(f"template, {name}")
         loss = functools.partial(_template_step, network, learned, row, config)
         train(network, loss, config.template, out / f"template-{name}.safetensors", job, progress)
@@ -65,7 +66,7 @@ def train_networks(
     figures: dict[str, Any] = {"learned_from": len(learned), "held_out": len(held_out)}
     found = template_figures(networks, learned, held_out)
     figures["templates"] = {entry.spec.name: row for entry, row in zip(recognizers, found, strict=True)}
-    generator = _seeded(lambda: PerturbationNetwork(config.low_bits), config.seed)
+    generator = _seeded(lambda: PerturbationNetwork(config.low_bits, config.max_change), config.seed)
     progress.stage("perturbation")
     loss = functools.partial(_perturbation_step, generator, learned, config)
     train(generator, loss, config.perturbation, out / GENERATOR, job, progress)
@@ -90,7 +91,7 @@ def load_networks(out: Path, recognizers: Sequence[Recognizer]) -> TrainedNetwor
     if not (out / CONFIG).is_file():
         raise InputError(f"{out}: holds no trained network; make one with `maskdesign train PHOTOS --out {out}`")
     config = from_mapping(NetworkConfig, read_toml(out / CONFIG))
-    job, generator = job_hash(config, recognizers), PerturbationNetwork(config.low_bits)
+    job, generator = job_hash(config, recognizers), PerturbationNetwork(config.low_bits, config.max_change)
     if not load_parameters(generator, out / GENERATOR, job):
         raise InputError(f"{out}: its training has not come to the perturbation network; run the same command again")
     templates = {recognizer.spec.name: TemplateNetwork() for recognizer in recognizers}

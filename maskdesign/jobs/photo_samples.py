@@ -39,20 +39,24 @@ class NetworkConfig:
         seed: of everything random.
         photos: most photos that are used.
         held_out: share of the people kept for the figures.
-        low_bits: the XOR operand of the perturbation network stays below 2 ** low_bits.
+        low_bits: the XOR operand of the perturbation network stays below 2 ** low_bits; 8 leaves it free.
+        max_change: largest change of a channel that it makes, in gray levels.
         template, perturbation: length and pace of each training.
     """
 
     seed: int = 1
     photos: int = 80
     held_out: float = 0.25
-    low_bits: int = 4
+    low_bits: int = 8
+    max_change: float = 12.0
     template: TrainingSettings = field(default_factory=lambda: TrainingSettings(ridge=1e-5))
     perturbation: TrainingSettings = field(default_factory=TrainingSettings)
 
     def __post_init__(self) -> None:
         if self.seed < 0 or self.photos < 2 or not 0 < self.held_out < 1 or not 1 <= self.low_bits <= 8:
             raise ConfigError("seed >= 0, photos >= 2, held_out in (0, 1) and low_bits in 1 to 8 are needed")
+        if not 0 < self.max_change <= 255:
+            raise ConfigError(f"max_change = {self.max_change} must lie above 0 and not above 255")
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,13 @@ def network_config(settings: Sequence[str]) -> NetworkConfig:
 
 def job_hash(config: NetworkConfig, recognizers: Sequence[Recognizer]) -> str:
     """Names a training by its configuration and recognizers."""
+    return hashlib.sha256(f"{config_hash(config)} {recognizer_hash(recognizers)}".encode()).hexdigest()[:16]
+
+
+def recognizer_hash(recognizers: Sequence[Recognizer]) -> str:
+    """Names a set of recognizers by their weights."""
     known = ",".join(recognizer.spec.sha256 or recognizer.spec.name for recognizer in recognizers)
-    return hashlib.sha256(f"{config_hash(config)} {known}".encode()).hexdigest()[:16]
+    return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 def counter_rng(config: NetworkConfig, stream: int, step: int) -> np.random.Generator:
@@ -123,7 +132,8 @@ def _sample(
     image = working_picture(region, picture.rgb)
     points = region.points_px()
     members = enroll_photo(recognizers, image, points)
-    kept = cache / f"{hashlib.sha256(path.read_bytes() + job_hash(config, recognizers).encode()).hexdigest()[:20]}.npz"
+    told = f"{config.seed} {number} {recognizer_hash(recognizers)}".encode()
+    kept = cache / f"{hashlib.sha256(path.read_bytes() + told).hexdigest()[:20]}.npz"
     if not kept.exists():
         rng = counter_rng(config, 1, number)
         worths = [saliency([member], image, points, rng) for member in members]
