@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,8 +18,9 @@ from maskdesign.faces.head import builtin_face
 from maskdesign.faces.scan import save_face
 from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
-from maskdesign.jobs.render import TURNTABLE_FRAMES, encode_gif, parse_view
+from maskdesign.jobs.render import parse_view
 from maskdesign.jobs.stages import needed_openings
+from maskdesign.jobs.turntable import TURNTABLE_FRAMES, encode_gif, encode_mp4
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.worn import save_worn
 from maskdesign.optimize.texture import grid_shape
@@ -92,7 +94,7 @@ def test_another_texture_and_the_runs_own_folder(run, tmp_path):
 
 
 def test_turntable_turns_once_around(run, tmp_path):
-    words = ["render", str(run), "--views", "front", "--size", "48", "--out", str(tmp_path), "--turntable"]
+    words = ["render", str(run), "--views", "front", "--size", "48", "--out", str(tmp_path), "--turntable", "gif"]
     assert main(words) == 0
     with Image.open(tmp_path / "turntable.gif") as image:
         assert image.n_frames == TURNTABLE_FRAMES and image.info["loop"] == 0
@@ -108,12 +110,22 @@ def test_gif_keeps_colors():
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
     frame = np.stack([np.broadcast_to(ramp, (64, 64)), np.broadcast_to(ramp[:, None], (64, 64)), np.full((64, 64), 90)])
     frame = frame.transpose(1, 2, 0).astype(np.uint8)
-    encoded = encode_gif([Image.fromarray(frame), Image.fromarray(frame[::-1].copy())])
+    encoded = encode_gif([frame, frame[::-1].copy()])
     assert encoded[:6] == b"GIF89a"
 
     with Image.open(io.BytesIO(encoded)) as image:
         found = np.asarray(image.convert("RGB")).astype(int)
     assert np.abs(found - frame).mean() < 6
+
+
+def test_mp4_keeps_frames_and_their_order(tmp_path):
+    shades = [np.full((48, 64, 3), (20 + 60 * i, 200 - 50 * i, 90), np.uint8) for i in range(4)]
+    (tmp_path / "turn.mp4").write_bytes(encode_mp4(shades))
+    video = cv2.VideoCapture(str(tmp_path / "turn.mp4"))
+    for shade in shades:
+        read, frame = video.read()
+        assert read and np.abs(frame[..., ::-1].mean(axis=(0, 1)) - shade[0, 0]).max() < 8
+    assert not video.read()[0]
 
 
 @pytest.mark.parametrize(

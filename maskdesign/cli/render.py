@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
+import tyro
 from tyro.conf import Positional
 
 from maskdesign.cli.terminal import OptionalPath, Switch, parse, print_json, shown_progress
+
+OptionalTurntable = Annotated[Literal["gif", "mp4"] | None, tyro.conf.arg(metavar="gif|mp4", help_behavior_hint="")]
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class RenderArgs:
         size: Longer side of the pictures in pixels, 32 to 4096.
         texture: Show this picture on the mask instead of the design.
         out: Folder of the pictures; renders in the run folder else.
-        turntable: Write a GIF of a full turn too, at most 480 pixels wide.
+        turntable: Write a full turn too: gif, at most 480 pixels wide, or mp4, at most 1024.
         json: Print one JSON document on stdout.
     """
 
@@ -31,7 +35,7 @@ class RenderArgs:
     size: int = 1024
     texture: OptionalPath = None
     out: OptionalPath = None
-    turntable: Switch = False
+    turntable: OptionalTurntable = None
     json: Switch = False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from maskdesign.evaluation.pictures import PREVIEW_CENTER_MM, PREVIEW_DISTANCE_M
 from maskdesign.files import read_image, write_bytes, write_image
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import Subject, drape_stage, read_subject, run_config, run_texture, scene_at
+from maskdesign.jobs.turntable import LARGEST_PX, turn_around
 from maskdesign.optimize.texture import texture_pixels, texture_tensor
 from maskdesign.progress import Progress
 from maskdesign.render.camera import orbit_camera
@@ -34,10 +34,6 @@ SIZE_RANGE_PX = (32, 4096)
 PHOTO = "photo"
 """Name of the view that shows the mask on the wearer's photograph."""
 PHOTO_SAMPLES = 3
-TURNTABLE_FRAMES = 48
-TURNTABLE_PX = 480
-"""Largest side of a turntable: a GIF of larger frames is too heavy for a page."""
-FRAME_MS = 80
 SIGNS = {"left": (-1, 0), "right": (1, 0), "up": (0, 1), "down": (0, -1)}
 FARTHEST_DEG = {"left": 180.0, "right": 180.0, "up": 90.0, "down": 90.0}
 TURN = re.compile(r"(left|right|up|down)(\d+(?:\.\d+)?)")
@@ -75,15 +71,16 @@ def render_run(
     size_px: int,
     texture: Path | None,
     out: Path | None,
-    turntable: bool,
+    turntable: str | None,
     progress: Progress,
 ) -> list[Path]:
-    """Write `NAME.png` for every view of a run, and `turntable.gif` when asked.
+    """Write `NAME.png` for every view of a run, and a turntable when asked.
 
     Args:
         names: what `parse_view` reads, or `photo` for the mask on the wearer's photograph.
         size_px: longer side of the pictures, 32 to 4096.
         texture: a picture to show on the sheet in place of the design.
+        turntable: "gif", "mp4" or None.
         out: folder of the pictures; None puts them into `renders` of the run.
 
     Returns:
@@ -109,9 +106,11 @@ def render_run(
         else:
             write_image(files[-1], _picture(scene, shown, poses[name], size_px, config))
         progress.advance(done + 1, len(names), name)
-    if turntable:
-        files.append(target / "turntable.gif")
-        write_bytes(files[-1], _turntable(scene, shown, min(size_px, TURNTABLE_PX), config, progress))
+    if turntable is not None:
+        side_px = min(size_px, LARGEST_PX[turntable])
+        name, content = turn_around(lambda pose: _picture(scene, shown, pose, side_px, config), turntable, progress)
+        files.append(target / name)
+        write_bytes(files[-1], content)
     return files
 
 
@@ -151,21 +150,3 @@ def _picture(
     samples = int(np.clip(np.ceil(FIELD_MM / size_px / texel_mm), 2, 8))
     settings = replace(config.render, supersample=samples)
     return texture_pixels(render_views((scene,), (_view(pose_deg, size_px),), texture, settings)[0])
-
-
-def _turntable(scene: Scene, texture: Tensor, size_px: int, config: JobConfig, progress: Progress) -> bytes:
-    progress.stage("Turntable")
-    frames = []
-    for index in range(TURNTABLE_FRAMES):
-        pose = (360.0 * index / TURNTABLE_FRAMES, 0.0)
-        frames.append(Image.fromarray(_picture(scene, texture, pose, size_px, config)))
-        progress.advance(index + 1, TURNTABLE_FRAMES, f"{pose[0]:g} degrees")
-    return encode_gif(frames)
-
-
-def encode_gif(frames: Sequence[Image.Image]) -> bytes:
-    """An endless GIF; each frame has the 256 colors that suit it."""
-    indexed = [frame.quantize(256, method=Image.Quantize.MEDIANCUT) for frame in frames]
-    buffer = io.BytesIO()
-    indexed[0].save(buffer, "GIF", save_all=True, append_images=indexed[1:], duration=FRAME_MS, loop=0)
-    return buffer.getvalue()
