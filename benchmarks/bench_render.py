@@ -23,9 +23,11 @@ from tests.render_scenes import (
     PATTERN,
     adjoint_error,
     camera,
+    directional_energy_error,
     egg_face,
     embree_mismatch,
     furnace_error,
+    harmonic_energy_error,
     lamp_energy_error,
     linearity_error,
     masked_scene,
@@ -160,6 +162,8 @@ def _gradients(scene: Scene) -> dict[str, dict]:
     return {
         "render_vertex_gradient_error": _render_figure(vertex_gradient_error(scene), 1e-6, "lower", "relative"),
         "render_linearity_error": _render_figure(linearity_error(scene, views), 1e-6, "lower", "linear"),
+        "render_directional_energy_error": _render_figure(directional_energy_error(), 1e-5, "lower", "relative"),
+        "render_harmonic_energy_error": _render_figure(harmonic_energy_error(), 1e-4, "lower", "relative"),
         "render_near_lamp_energy_error": _render_figure(lamp_energy_error(), 3e-3, "lower", "relative"),
         "render_texels_reached_in_50_steps": _render_figure(
             texels_reached(scene, (124, 140), 50, 100), 0.95, "higher", "share"

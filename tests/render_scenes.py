@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from maskdesign.mask.worn import DrapeReport, WornMask
 from maskdesign.render.camera import PinholeCamera, orbit_camera
 from maskdesign.render.distribution import ViewRanges, sample_views
 from maskdesign.render.embree import EmbreeScene
-from maskdesign.render.light import Light, PointLight
+from maskdesign.render.light import Light, PointLight, spherical_harmonics
 from maskdesign.render.renderer import RenderSettings, render_linear
 from maskdesign.render.scene import MASK, Scene, build_scene
 from maskdesign.render.sensor import CameraResponse
@@ -196,6 +198,48 @@ def lamp_energy_error() -> float:
     solid_angle = 4 * np.arctan(half_mm**2 / (height_mm * np.sqrt(2 * half_mm**2 + height_mm**2)))
     found = image[0, 0].sum().item() * (660 / cam.K[0, 0]) ** 2
     return abs(found / (0.01 * 1e6 * solid_angle) - 1)
+
+
+def turned_sheet_error(light: Light, expected: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> float:
+    """Largest difference of what a white sheet shows under a light from a closed form, relative, over its turns.
+
+    Args:
+        expected: (3,) unit normal of the sheet in the room -> (3,) linear RGB.
+    """
+    errors = []
+    for yaw_deg in range(-60, 61, 20):
+        image = render_linear([sheet_scene(square_corners(120))], [view(camera(yaw_deg), light)], torch.ones(3, 8, 8))
+        turned = np.radians(yaw_deg)
+        truth = expected(np.array([np.sin(turned), 0.0, np.cos(turned)]))
+        errors.append(np.abs(image[0, :, image.shape[2] // 2, image.shape[3] // 2].numpy() - truth).max() / truth.max())
+    return float(max(errors))
+
+
+def directional_energy_error() -> float:
+    """Lambert's cosine and an ambient part, against what the renderer shows."""
+    light = Light((0.1, 0.2, 0.3), (0.8, 0.6, 0.4), (3.0, 0.0, 4.0))
+    ambient, color, towards = (np.array(values) for values in ((0.1, 0.2, 0.3), (0.8, 0.6, 0.4), (0.6, 0.0, 0.8)))
+    return turned_sheet_error(light, lambda normal: ambient + color * max(0.0, float(normal @ towards)))
+
+
+def harmonic_energy_error() -> float:
+    """The integral of radiance x cosine over the hemisphere, by Gauss's rule, against what the renderer shows."""
+    coefficients = np.random.default_rng(0).uniform(-0.3, 0.3, (9, 3))
+    coefficients[0] = 3.0
+    light = Light((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), harmonics_rgb=tuple(map(tuple, coefficients)))
+    directions, solid_angle = sphere()
+    radiance = spherical_harmonics(directions) @ coefficients * solid_angle[:, None]
+    return turned_sheet_error(light, lambda normal: np.maximum(directions @ normal, 0) @ radiance / np.pi)
+
+
+def sphere(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Directions and the solid angle of each: Gauss's rule over z, equal steps around."""
+    z, weights = np.polynomial.legendre.leggauss(count)
+    around = np.linspace(0, 2 * np.pi, 2 * count, endpoint=False)
+    z, angle = np.meshgrid(z, around, indexing="ij")
+    r = np.sqrt(1 - z * z)
+    directions = np.stack([r * np.cos(angle), r * np.sin(angle), z], -1).reshape(-1, 3)
+    return directions, np.repeat(weights * 2 * np.pi / len(around), len(around))
 
 
 def linearity_error(scene: Scene, views: list[View]) -> float:

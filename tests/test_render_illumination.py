@@ -15,9 +15,11 @@ from render_scenes import (
     curved_mask,
     egg_face,
     egg_mesh,
+    harmonic_energy_error,
     lamp_energy_error,
     masked_scene,
     sheet_scene,
+    sphere,
     square_corners,
     view,
 )
@@ -101,16 +103,6 @@ def test_a_near_lamp_stays_in_the_room_while_the_head_turns():
         np.testing.assert_allclose(in_camera, [100, -200, 50], atol=1e-9)
 
 
-def sphere(count: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Directions and the solid angle of each: Gauss's rule over z, equal steps around."""
-    z, weights = np.polynomial.legendre.leggauss(count)
-    around = np.linspace(0, 2 * np.pi, 2 * count, endpoint=False)
-    z, angle = np.meshgrid(z, around, indexing="ij")
-    r = np.sqrt(1 - z * z)
-    directions = np.stack([r * np.cos(angle), r * np.sin(angle), z], -1).reshape(-1, 3)
-    return directions, np.repeat(weights * 2 * np.pi / len(around), len(around))
-
-
 def test_spherical_harmonics_are_orthonormal():
     directions, solid_angle = sphere(20)
     values = spherical_harmonics(directions)
@@ -127,6 +119,10 @@ def test_harmonic_light_is_the_integral_over_the_hemisphere(index):
     expected = (radiance * (solid_angle * np.maximum(directions @ normal[0], 0))[:, None]).sum(0) / np.pi
     light = Light(DARK, DARK, (0, 0, 1), harmonics_rgb=tuple(map(tuple, coefficients)))
     np.testing.assert_allclose(harmonic_light(light, normal)[0], expected, atol=2e-4)
+
+
+def test_harmonic_light_reaches_the_picture():
+    assert harmonic_energy_error() <= 1e-4
 
 
 def test_constant_harmonics_are_a_white_furnace():
