@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch.autograd import gradcheck
+from torch.nn import functional
 
 from maskdesign.errors import RunError
 from maskdesign.mask.pattern import MaskPattern
@@ -20,6 +21,7 @@ from maskdesign.optimize.objective import ObjectiveSettings, attention_weights, 
 from maskdesign.optimize.step import DesignSettings, DesignState, adam_update, learning_rate_at
 from maskdesign.optimize.texture import (
     TextureStyle,
+    bicubic,
     half_drop,
     initial_parameters,
     ink_colors,
@@ -99,6 +101,15 @@ def test_every_texel_is_a_mix_of_the_inks(seed, scale):
     assert texture.shape == (3, 31, 35)
     assert (texture >= inks.min(0).values[:, None, None] - 1e-6).all()
     assert (texture <= inks.max(0).values[:, None, None] + 1e-6).all()
+
+
+@pytest.mark.parametrize("shape", [(9, 14), (5, 3), (31, 36)])
+def test_bicubic_is_torchs_interpolation(shape):
+    values = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    expected = functional.interpolate(values[None], size=(40, 57), mode="bicubic", align_corners=False)[0]
+    found, weights = bicubic(values, (40, 57)), torch.linspace(-1, 1, 57, dtype=torch.float64)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(*(torch.autograd.grad((x * weights).sum(), values)[0] for x in (found, expected)))
 
 
 def test_half_drop_repeats_and_shifts_every_other_column():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,12 +102,25 @@ def texture_from_parameters(style: TextureStyle, pattern: MaskPattern, parameter
     Returns:
         (3, h, w) sRGB inside the convex hull of the inks; differentiable.
     """
-    size = grid_shape(pattern, texel_mm)
-    logits = F.interpolate(half_drop(parameters, style.repeats)[None], size=size, mode="bicubic", align_corners=False)[
-        0
-    ]
+    logits = bicubic(half_drop(parameters, style.repeats), grid_shape(pattern, texel_mm))
     mixture = torch.softmax(style.contrast * logits, dim=0)
     return torch.einsum("khw,kc->chw", mixture, ink_colors(style).to(parameters.dtype))
+
+
+def bicubic(values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(K, rows, columns) -> (K, *shape), as torch's bicubic interpolation, which is one matrix along each axis.
+
+    Two small products cost a tenth of the kernel that interpolates every pixel anew.
+    """
+    down, across = (_bicubic_matrix(*pair).to(values) for pair in zip(values.shape[1:], shape, strict=True))
+    return down @ (values @ across.T)
+
+
+@functools.lru_cache(maxsize=32)
+def _bicubic_matrix(count: int, wanted: int) -> Tensor:
+    """(wanted, count) float64: interpolation is linear, so the unit vectors tell all of it."""
+    unit = torch.eye(count, dtype=torch.float64)[None, :, :, None]
+    return F.interpolate(unit, size=(wanted, 1), mode="bicubic", align_corners=False)[0, :, :, 0].T.contiguous()
 
 
 def texture_pixels(texture: Tensor) -> np.ndarray:
