@@ -32,9 +32,12 @@ STYLES = {"free": ["texture.repeats=[1,1]", f"texture.inks={INKS}"], "repeat": [
 def measure(options: argparse.Namespace, progress: Progress) -> dict:
     names = [recognizer.spec.name for recognizer in load_recognizers(options.models)]
     ensembles = {"all": names} | {f"without {left}": [n for n in names if n != left] for left in names}
+    ensembles |= {title: title.split(",") for title in options.ensembles or () if title not in ensembles}
     found = {
         style: {
-            title: _one(options, f"{style}-{title.replace(' ', '-')}", STYLES[style], members, progress)
+            title: _one(
+                options, f"{style}-{title.replace(' ', '-').replace(',', '+')}", STYLES[style], members, progress
+            )
             for title, members in ensembles.items()
             if options.ensembles is None or title in options.ensembles
         }
@@ -114,7 +117,9 @@ def main() -> None:
     parser.add_argument("--test-people", type=int, default=150)
     parser.add_argument("--pairs-per-person", type=int, default=1)
     parser.add_argument("--styles", nargs="+", choices=sorted(STYLES), default=sorted(STYLES))
-    parser.add_argument("--ensembles", nargs="+", help='"all", "without NAME"; all of them where left out')
+    parser.add_argument(
+        "--ensembles", nargs="+", help='"all", "without NAME" or "NAME,NAME"; the first two for all where left out'
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("docs/evaluation/universal.json"))
     options = parser.parse_args()

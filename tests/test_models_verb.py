@@ -29,7 +29,7 @@ from maskdesign.recognition import presets
 from maskdesign.recognition.download import download
 from maskdesign.recognition.presets import SOURCES, TEMPLATES, Source
 from maskdesign.recognition.recognizer import Recognizer
-from maskdesign.recognition.registry import load_onnx_recognizer, load_recognizers
+from maskdesign.recognition.registry import load_onnx_recognizer, load_recognizers, shipped_recognizers
 from maskdesign.recognition.spec import load_spec, save_spec
 from maskdesign.recognition.thresholds import match_rate
 
@@ -111,7 +111,9 @@ def test_add_refuses_weights_outside_the_file(square, tmp_path, capsys):
 
 def test_verify_reads_every_recognizer_and_fails_with_four(tmp_path, capsys):
     write_recognizer(tmp_path, "good", tiny_recognizer())
-    assert run(capsys, "models", "verify", "--models", tmp_path)[:2] == (0, "ok      dlib\nok      good\n")
+    names = ["dlib", "good", *(toml.stem for toml in shipped_recognizers())]
+    expected = "".join(f"ok      {name}\n" for name in names)
+    assert run(capsys, "models", "verify", "--models", tmp_path)[:2] == (0, expected)
     broken = write_recognizer(tmp_path, "wrong", tiny_recognizer()).with_suffix(".toml")
     broken.write_text(broken.read_text().replace('licence = "MIT"', f'licence = "MIT"\nsha256 = "{"0" * 64}"'))
     code, out, err = run(capsys, "models", "verify", "--models", tmp_path)

@@ -19,11 +19,11 @@ from maskdesign.digital.region import face_regions, working_picture
 from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.sigma import intercepted, searched_sigma, sigma_task, uniform_sigma, visibility
 from maskdesign.digital.superposition import PARTS, TemplateNode, fit_tau, part_maps, superpose, trim_conflicts
-from maskdesign.digital.training import TrainingSettings, load_parameters, train
 from maskdesign.digital.xor import xor_towards
 from maskdesign.errors import ConfigError, InputError, MaskdesignError, RunError
 from maskdesign.jobs.photo_figures import found_share
 from maskdesign.jobs.photo_networks import load_networks
+from maskdesign.optimize.training import TrainingSettings, load_parameters, train
 from maskdesign.recognition.registry import load_dlib_recognizer
 
 
@@ -87,7 +87,7 @@ def small() -> tuple[nn.Module, object]:
     torch.manual_seed(3)
     network = nn.Linear(5, 2)
 
-    def loss_at(step: int) -> torch.Tensor:
+    def loss_at(step: int, part: int = 0) -> torch.Tensor:
         rng = np.random.default_rng(step)
         inputs = torch.from_numpy(rng.normal(size=(8, 5)).astype(np.float32))
         return (network(inputs) - inputs[:, :2]).square().mean()
@@ -115,7 +115,7 @@ def test_a_diverging_training_is_named(tmp_path):
     network, _ = small()
     with pytest.raises(MaskdesignError, match=r"lower training\.learning_rate"):
         train(
-            network, lambda _: network.weight.sum() * float("inf"), TrainingSettings(), tmp_path / "a", "job", Silent()
+            network, lambda *_: network.weight.sum() * float("inf"), TrainingSettings(), tmp_path / "a", "job", Silent()
         )
     for wrong in ({"steps": 0}, {"learning_rate": 0.0}, {"beta1": 1.0}, {"ridge": -1.0}):
         with pytest.raises(ConfigError):

@@ -17,6 +17,7 @@ from maskdesign.recognition.registry import (
     load_dlib_recognizer,
     load_onnx_recognizer,
     load_recognizers,
+    shipped_recognizers,
 )
 
 
@@ -171,7 +172,7 @@ def test_the_list_shows_every_file_and_what_is_wrong_with_it(tmp_path, monkeypat
     change(tmp_path / "bad.onnx", "cosine", "euclid")
     (tmp_path / "bare.toml").unlink()
     rows = {row.name: row for row in list_recognizers(tmp_path)}
-    assert list(rows) == ["dlib", "bad", "bare", "good"]
+    assert list(rows) == ["dlib", "bad", "bare", "good", *(toml.stem for toml in shipped_recognizers())]
     assert rows["dlib"].status == rows["good"].status == "ready"
     assert (rows["good"].embedding_size, rows["good"].metric, len(rows["good"].sha256)) == (4, "cosine", 64)
     assert "metric = 'euclid'" in rows["bad"].status and rows["bad"].status in str(rows["bad"])

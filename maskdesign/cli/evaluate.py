@@ -82,8 +82,10 @@ def _on_photos(args: EvaluateArgs, photos: Path) -> int:
         )
     for gain in evaluation.gains:
         low, high = gain.fnmr_1e3_ci
+        own = " (own surrogate)" if gain.recognizer in evaluation.surrogates else ""
+        left_out = "" if gain.used else " (left out)"
         print(
-            f"{gain.recognizer}{'' if gain.used else ' (left out)'}: {gain.fnmr_1e3:+.2f} [{low:+.2f}, {high:+.2f}] "
+            f"{gain.recognizer}{own}{left_out}: {gain.fnmr_1e3:+.2f} [{low:+.2f}, {high:+.2f}] "
             f"over the strongest control, {gain.control}"
         )
     return 0

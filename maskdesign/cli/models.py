@@ -16,11 +16,12 @@ from maskdesign.errors import CheckFailedError, InputError, UsageError
 
 @dataclass(frozen=True)
 class ModelsArgs:
-    """The recognizers that a design would meet: dlib's, and every NAME.onnx with a NAME.toml in a folder.
+    """The recognizers that a design would meet: dlib's, this project's surrogates, every NAME.onnx with a NAME.toml.
 
     `list` shows them. `add FILE.onnx` checks a network, copies it into the folder and describes it. `verify` reads
     every one in full. `calibrate [NAME]` measures thresholds on pairs of unmasked photos. `pull NAME` downloads a
-    public one from its official address (sface, arcface_r100) after showing its licence and asking.
+    public one from its official address (sface, arcface_r100) after showing its licence and asking. `train` has flags
+    of its own: see `maskdesign models train --help`.
 
     Attributes:
         action: What to do.
@@ -35,7 +36,7 @@ class ModelsArgs:
         json: Print one JSON document on stdout.
     """
 
-    action: Positional[Literal["list", "add", "verify", "calibrate", "pull"]] = "list"
+    action: Positional[Literal["list", "add", "verify", "calibrate", "pull", "train"]] = "list"
     what: Positional[str] = ""
     models: OptionalPath = None
     template: Literal["arcface", "sphereface", "omz", "dlib"] = "arcface"
@@ -49,7 +50,13 @@ class ModelsArgs:
 
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
+    if words and words[0] == "train":
+        from maskdesign.cli import models_train
+
+        return models_train.main(words[1:])
     args = parse(ModelsArgs, "models", words)
+    if args.action == "train":
+        raise UsageError("models train: write train first, then its flags; see `maskdesign models train --help`")
     actions = {"list": _list, "add": _add, "verify": _verify, "calibrate": _calibrate, "pull": _pull}
     return actions[args.action](args)
 

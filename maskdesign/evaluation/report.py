@@ -27,6 +27,7 @@ class ReportContent:
         heat_svg: recognizer -> heat maps over the views.
         evaluation: rows and gains.
         recognizers: name -> one line about it.
+        surrogates: names of those that this project trained.
         drape: figure -> value with its unit.
         sheet: (H, W, 3) uint8 picture of the print sheet.
         config_toml: resolved configuration.
@@ -41,6 +42,7 @@ class ReportContent:
     heat_svg: dict[str, str]
     evaluation: Evaluation
     recognizers: dict[str, str]
+    surrogates: frozenset[str]
     drape: dict[str, str]
     sheet: NDArray[np.uint8]
     config_toml: str

@@ -101,7 +101,7 @@ def design_mask(
     """
     started = time.monotonic()
     progress.stage("Recognizers")
-    recognizers = chosen_recognizers(load_recognizers(models_dir), config)
+    recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
     identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number)
     progress.stage("Face")
     # Before the folder is made: a photo that is refused leaves nothing behind.

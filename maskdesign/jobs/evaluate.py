@@ -18,6 +18,7 @@ from maskdesign.jobs.stages import (
     drape_stage,
     enroll_all,
     read_subject,
+    recorded_names,
     recorded_recognizers,
     run_config,
     run_texture,
@@ -44,7 +45,7 @@ def evaluate_run(folder: Path, models_dir: Path | None, progress: Progress) -> E
     with locked(run):
         run_texture(run, config)
         subject = read_subject(run)
-        recognizers = recorded_recognizers(run, load_recognizers(models_dir))
+        recognizers = recorded_recognizers(run, load_recognizers(models_dir, recorded_names(run)))
         progress.stage("Mask")
         worn = drape_stage(run, subject.face, config, progress)
         progress.stage("Evaluation")

@@ -32,7 +32,7 @@ from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
-from maskdesign.jobs.stages import run_config, run_texture
+from maskdesign.jobs.stages import recorded_names, run_config, run_texture
 from maskdesign.jobs.universal import design_photos, photo_jobs, store_beside
 from maskdesign.optimize.photo_probes import develop_photos
 from maskdesign.optimize.texture import grid_shape, texture_pixels
@@ -66,6 +66,7 @@ class PhotoEvaluation:
         faces_found: texture -> detector -> share of a sample of masked photos in which a face is still found.
         faces_on_sheet: detector -> in how many of 8 pictures of the sheet alone it finds a face.
         mask_fit: median pose error in pixels and cloth strain of the masked photos.
+        surrogates: recognizers that this project trained; what counts are the others.
     """
 
     rows: tuple[PhotoRow, ...]
@@ -79,6 +80,7 @@ class PhotoEvaluation:
     faces_found: Mapping[str, Mapping[str, float]]
     faces_on_sheet: Mapping[str, int]
     mask_fit: Mapping[str, float]
+    surrogates: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +130,7 @@ def evaluate_on_photos(
     genuine = pairs_to_test(folds, config.photos)
     design_people = _calibration_people(run, folds, config)
     _check_apart(run, genuine)
-    recognizers = load_recognizers(models_dir)
+    recognizers = load_recognizers(models_dir, recorded_names(run))
     store = store_beside(folder, config)
     with locked(run):
         progress.stage("Masked photos")
@@ -238,6 +240,7 @@ def _judge(
             "pose_error_px": float(np.median([masked.pose_error_px for masked in photos])),
             "strain_rms": float(np.median([masked.strain_rms for masked in photos])),
         },
+        surrogates=tuple(r.spec.name for r in recognizers if r.spec.is_surrogate),
     )
     write_json(run.path("photo-evaluation.json"), asdict(evaluation))
     named = [(test.photos[a], test.photos[b]) for a, b in zip(pairs.enrolled, pairs.probe, strict=True)]

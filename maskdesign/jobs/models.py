@@ -20,6 +20,7 @@ from maskdesign.recognition.registry import (
     described_recognizers,
     load_described,
     load_dlib_recognizer,
+    shipped_recognizers,
 )
 from maskdesign.recognition.spec import load_spec, save_spec
 
@@ -57,7 +58,10 @@ def models_folder(given: Path | None) -> Path:
 def verify_models(folder: Path | None) -> list[Check]:
     """Read every recognizer at hand in full: digest, operators, sizes, finite answers, a gradient to the picture."""
     checks = [_check("dlib", load_dlib_recognizer)]
-    checks += [_check(toml.stem, lambda toml=toml: load_described(toml)) for toml in described_recognizers(folder)]
+    checks += [
+        _check(toml.stem, lambda toml=toml: load_described(toml))
+        for toml in (*described_recognizers(folder), *shipped_recognizers())
+    ]
     return checks
 
 
@@ -115,11 +119,13 @@ def calibrate_models(
 
 def _chosen(name: str | None, folder: Path | None) -> list[tuple[Path | None, Recognizer]]:
     paths = {toml.stem: toml for toml in described_recognizers(folder)}
-    if name is not None and name not in ("dlib", *paths):
-        raise InputError(f"{name}: no such recognizer; known are {', '.join(['dlib', *paths])}")
+    shipped = {toml.stem: toml for toml in shipped_recognizers()}
+    if name is not None and name not in ("dlib", *shipped, *paths):
+        raise InputError(f"{name}: no such recognizer; known are {', '.join(['dlib', *shipped, *paths])}")
     chosen: list[tuple[Path | None, Recognizer]] = []
     if name in (None, "dlib"):
         chosen.append((None, load_dlib_recognizer()))
+    chosen += [(None, load_described(path)) for stem, path in shipped.items() if name == stem]
     return chosen + [(path, load_described(path)) for stem, path in paths.items() if name in (None, stem)]
 
 

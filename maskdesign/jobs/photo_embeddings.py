@@ -105,13 +105,13 @@ def _job(store: PhotoStore, keys: tuple[str, ...], texture: Tensor | None, recog
 
 
 @lru_cache(maxsize=1)
-def _recognizers(models_dir: Path | None) -> list[Recognizer]:
-    return load_recognizers(models_dir)
+def _recognizers(models_dir: Path | None, names: tuple[str, ...]) -> list[Recognizer]:
+    return load_recognizers(models_dir, names)
 
 
 def _embed_chunk(store: PhotoStore, models_dir: Path | None, job: _Job) -> None:
     photos = [store.load(key) for key in job.keys]
-    for recognizer in _recognizers(models_dir):
+    for recognizer in _recognizers(models_dir, tuple(job.targets)):
         target = job.targets.get(recognizer.spec.name)
         if target is None or target.exists():
             continue

@@ -24,12 +24,12 @@ from maskdesign.digital.networks import (
 )
 from maskdesign.digital.sight import JitterRanges, draw_jitter, view_margins
 from maskdesign.digital.similarity import ssim
-from maskdesign.digital.training import load_parameters, train
 from maskdesign.errors import InputError, RunError
 from maskdesign.files import write_json, write_text
 from maskdesign.jobs.photo_figures import template_figures
 from maskdesign.jobs.photo_samples import NetworkConfig, Sample, counter_rng, job_hash, read_samples
 from maskdesign.optimize.objective import ObjectiveSettings, attention_weights, hinge
+from maskdesign.optimize.training import load_parameters, train
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 
@@ -107,7 +107,7 @@ def _seeded(make: Any, seed: int) -> Any:
 
 
 def _template_step(
-    network: TemplateNetwork, samples: Sequence[Sample], row: int, config: NetworkConfig, step: int
+    network: TemplateNetwork, samples: Sequence[Sample], row: int, config: NetworkConfig, step: int, part: int
 ) -> Tensor:
     rng = counter_rng(config, 2 + row, step)
     sample = samples[rng.integers(len(samples))]
@@ -129,7 +129,7 @@ def _noise(rng: np.random.Generator, image: Tensor) -> Tensor:
 
 
 def _perturbation_step(
-    network: PerturbationNetwork, samples: Sequence[Sample], config: NetworkConfig, step: int
+    network: PerturbationNetwork, samples: Sequence[Sample], config: NetworkConfig, step: int, part: int
 ) -> Tensor:
     rng = counter_rng(config, 1000, step)
     sample = samples[rng.integers(len(samples))]

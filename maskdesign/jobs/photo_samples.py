@@ -22,11 +22,11 @@ from maskdesign.digital.sight import Points, enroll_photo
 from maskdesign.digital.similarity import reference
 from maskdesign.digital.superposition import part_maps
 from maskdesign.digital.template import Template
-from maskdesign.digital.training import TrainingSettings
 from maskdesign.errors import ConfigError, InputError, MaskdesignError
 from maskdesign.files import read_npz, write_npz
 from maskdesign.jobs.face_folder import PHOTO_ENDINGS
 from maskdesign.optimize.ensemble import Member
+from maskdesign.optimize.training import TrainingSettings
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 

@@ -54,6 +54,7 @@ def report_stage(
         heat_svg={spec.name: _heat_maps(config, spec, evaluation) for spec in specs},
         evaluation=evaluation,
         recognizers={spec.name: _about(spec) for spec in specs},
+        surrogates=frozenset(spec.name for spec in specs if spec.is_surrogate),
         drape=_drape_figures(worn.report),
         sheet=sheet_preview(run.sheet(find_paper(config.papers[0]).name)),
         config_toml=run.config.read_text(),
@@ -80,7 +81,10 @@ def _heat_maps(config: JobConfig, spec: RecognizerSpec, evaluation: Evaluation) 
 
 
 def _about(spec: RecognizerSpec) -> str:
-    return f"{spec.architecture}; licence {spec.licence}; trained on {spec.training_set}"
+    own = "a surrogate of this project, made to design against: results on it count for less; "
+    return (
+        f"{own if spec.is_surrogate else ''}{spec.architecture}; licence {spec.licence}; trained on {spec.training_set}"
+    )
 
 
 def _drape_figures(report: DrapeReport) -> dict[str, str]:

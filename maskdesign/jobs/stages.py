@@ -166,6 +166,11 @@ def chosen_recognizers(recognizers: list[Recognizer], config: JobConfig) -> list
     return [r for r in recognizers if not config.recognizers or r.spec.name in config.recognizers]
 
 
+def recorded_names(run: Run) -> list[str]:
+    """Names of the recognizers that a run was designed against."""
+    return list(read_job(run).get("recognizers", {}))
+
+
 def recorded_recognizers(run: Run, recognizers: list[Recognizer]) -> list[Recognizer]:
     """Those of the given recognizers that the run was designed against.
 

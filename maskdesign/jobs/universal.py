@@ -81,7 +81,7 @@ def design_for_many(
     """
     started = time.monotonic()
     progress.stage("Recognizers")
-    recognizers = chosen_recognizers(load_recognizers(models_dir), config)
+    recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
     people = choose_design_people(read_pairs(pairs), config.photos, count, config.seed)
     run = begin_run(out, to_toml(config), _identity(photos, people, recognizers))
     with locked(run):

@@ -1,10 +1,10 @@
-"""Which recognizers are at hand: dlib's from PyPI, and the user's ONNX files."""
+"""Which recognizers are at hand: dlib's from PyPI, the small ones of this project, and the user's own files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from maskdesign.errors import MaskdesignError, RecognizerError
 from maskdesign.recognition.dlib_net import PACKAGE_NAME, check_digest, dlib_spec, dlib_weights_path, load_dlib_network
 from maskdesign.recognition.onnx_file import read_weights
 from maskdesign.recognition.onnx_graph import OnnxNetwork, load_onnx_network
+from maskdesign.recognition.own_file import SHIPPED, SUFFIX, load_own_recognizer, read_own_weights
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.spec import RecognizerSpec, load_spec
 
@@ -21,12 +22,16 @@ MODELS_VARIABLE = "MASKDESIGN_MODELS"
 BLACK_BOXES_VARIABLE = "MASKDESIGN_BLACK_BOXES"
 """A specification may name a command to run or a service to send faces to: only with this set to "allow"."""
 READY = "ready"
+OTHERS, THIS_PROJECT = "others", "maskdesign"
 UNCALIBRATED = "has no thresholds yet; run `maskdesign models calibrate` with pairs of photos, or take its .toml away"
 
 
 @dataclass(frozen=True)
 class RecognizerRow:
-    """A line of `maskdesign models list`. `status` is "ready", or what is wrong; unknown fields are empty then."""
+    """A line of `maskdesign models list`. `status` is "ready", or what is wrong; unknown fields are empty then.
+
+    `maker` is "others", or "maskdesign" for surrogates that this project trains.
+    """
 
     name: str
     embedding_size: int
@@ -36,27 +41,33 @@ class RecognizerRow:
     sha256: str
     path: str
     status: str
+    maker: str = OTHERS
 
     def __str__(self) -> str:
         if self.status != READY:
             return f"{self.name:<20} {self.status}"
         limits = ", ".join(f"{fmr}: {score:g}" for fmr, score in self.thresholds.items())
         about = f"{self.embedding_size:>4} {self.metric:<6}  thresholds by FMR {limits}"
-        return f"{self.name:<20} {about}  {self.licence}  sha256 {self.sha256[:12]}  {self.path}"
+        own = "  a surrogate of this project" if self.maker == THIS_PROJECT else ""
+        return f"{self.name:<20} {about}  {self.licence}  sha256 {self.sha256[:12]}  {self.path}{own}"
 
 
-def load_recognizers(models_dir: Path | None) -> list[Recognizer]:
-    """Every recognizer at hand: dlib's first, then each .onnx with a .toml beside it, sorted by name.
+def load_recognizers(models_dir: Path | None, names: Collection[str] = ()) -> list[Recognizer]:
+    """Every recognizer at hand: dlib's, the surrogates of this package that are asked for, and the user's own, sorted.
 
     Args:
-        models_dir: folder of the ONNX files; None takes the folder of the environment variable MASKDESIGN_MODELS,
-            or none. An empty folder leaves dlib's alone.
+        models_dir: folder of .onnx and .safetensors files with a .toml beside each; None takes the folder of the
+            environment variable MASKDESIGN_MODELS, or none.
+        names: of recognizers that are wanted. Surrogates of this package cost time and join only by name; one of that
+            name in the folder goes before.
 
     Raises:
         RecognizerError: no such folder, two recognizers of one name, a damaged, unknown or misdescribed file, or one
             that is not calibrated.
     """
-    recognizers = [load_dlib_recognizer()]
+    own = {toml.stem for toml in described_recognizers(models_dir)}
+    shipped = [toml for toml in shipped_recognizers() if toml.stem in names and toml.stem not in own]
+    recognizers = [load_dlib_recognizer(), *map(load_described, shipped)]
     recognizers += sorted(map(load_described, described_recognizers(models_dir)), key=lambda entry: entry.spec.name)
     _check_names(recognizers)
     for recognizer in recognizers:
@@ -95,13 +106,14 @@ def load_onnx_recognizer(path: Path) -> Recognizer:
 
 
 def list_recognizers(models_dir: Path | None) -> list[RecognizerRow]:
-    """What `load_recognizers` would find, without building a network; problems stand in the rows' status.
+    """What `load_recognizers` could find, without building a network; problems stand in the rows' status.
 
     Raises:
         RecognizerError: no such folder.
     """
-    rows = [*map(_onnx_row, _models(models_dir)), *map(_black_box_row, _black_boxes(models_dir))]
-    return [_dlib_row(), *sorted(rows, key=lambda row: row.name)]
+    rows = [*map(_file_row, _models(models_dir)), *map(_black_box_row, _black_boxes(models_dir))]
+    shipped = [_file_row(toml.with_suffix(SUFFIX)) for toml in shipped_recognizers()]
+    return [_dlib_row(), *sorted(rows, key=lambda row: row.name), *shipped]
 
 
 def _folder(models_dir: Path | None) -> Path | None:
@@ -113,17 +125,28 @@ def _folder(models_dir: Path | None) -> Path | None:
 
 def _models(models_dir: Path | None) -> list[Path]:
     folder = _folder(models_dir)
-    return sorted(folder.glob("*.onnx")) if folder else []
+    if folder is None:
+        return []
+    # A training keeps its checkpoint beside the weights.
+    own = [path for path in folder.glob(f"*{SUFFIX}") if path.with_suffix(".toml").exists()]
+    return sorted([*folder.glob("*.onnx"), *own])
+
+
+def shipped_recognizers() -> list[Path]:
+    """The .toml files of the surrogates that come with this package."""
+    return sorted(SHIPPED.glob("*.toml"))
 
 
 def described_recognizers(models_dir: Path | None) -> list[Path]:
-    """The .toml files of a folder that stand beside an .onnx file, and allowed black boxes; see `load_recognizers`."""
+    """The .toml files of a folder that stand beside weights, and allowed black boxes; see `load_recognizers`."""
     beside = [path.with_suffix(".toml") for path in _models(models_dir) if path.with_suffix(".toml").is_file()]
     return beside + (_black_boxes(models_dir) if os.environ.get(BLACK_BOXES_VARIABLE) == "allow" else [])
 
 
 def load_described(toml: Path) -> Recognizer:
-    """A recognizer from its specification: the .onnx file beside it, or the black box that it names."""
+    """A recognizer from its specification: the weights beside it, or the black box that it names."""
+    if toml.with_suffix(SUFFIX).is_file():
+        return load_own_recognizer(toml.with_suffix(SUFFIX))
     if toml.with_suffix(".onnx").is_file():
         return load_onnx_recognizer(toml.with_suffix(".onnx"))
     return _load_black_box(toml)
@@ -132,7 +155,8 @@ def load_described(toml: Path) -> Recognizer:
 def _black_boxes(models_dir: Path | None) -> list[Path]:
     folder = _folder(models_dir)
     tomls = sorted(folder.glob("*.toml")) if folder else []
-    return [path for path in tomls if not path.with_suffix(".onnx").exists() and "black_box" in path.read_text("utf-8")]
+    alone = [path for path in tomls if not any(path.with_suffix(s).exists() for s in (".onnx", SUFFIX))]
+    return [path for path in alone if "black_box" in path.read_text("utf-8")]
 
 
 def _load_black_box(toml: Path) -> Recognizer:
@@ -201,20 +225,22 @@ def _dlib_row() -> RecognizerRow:
     return _row(spec, str(path), READY)
 
 
-def _onnx_row(path: Path) -> RecognizerRow:
+def _file_row(path: Path) -> RecognizerRow:
     described = path.with_suffix(".toml")
     if not described.is_file():
         return RecognizerRow(
             path.stem, 0, "", {}, "", "", str(path), f"not used: write a specification to {described.name}"
         )
     try:
-        spec, data = load_spec(described), read_weights(path)
+        own = path.suffix == SUFFIX
+        spec, data = load_spec(described), (read_own_weights if own else read_weights)(path)
         if spec.sha256:
             check_digest(path, data, spec.sha256, "get it again, or correct the sha256 in its .toml")
     except MaskdesignError as error:
         return RecognizerRow(path.stem, 0, "", {}, "", "", str(path), str(error))
     status = READY if spec.is_calibrated else UNCALIBRATED
-    return _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), status)
+    row = _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), status)
+    return replace(row, maker=THIS_PROJECT if own else OTHERS)
 
 
 def _black_box_row(toml: Path) -> RecognizerRow:

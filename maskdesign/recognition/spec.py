@@ -21,6 +21,8 @@ FIVE_POINTS = ("eye_left", "eye_right", "nose_tip", "mouth_left", "mouth_right")
 """What a five-point template means where the TOML names no points: eye centers, nose tip, mouth corners."""
 
 MAX_SIDE_PX = 1024
+OWN_SUFFIX = ".safetensors"
+"""Of the weights of recognizers that this project trains."""
 MAX_SPEC_BYTES = 1 << 20
 
 
@@ -73,6 +75,11 @@ class RecognizerSpec:
     impostor_mean: float
     black_box: Mapping[str, Any] | None = None
     pair_score: Callable[[Tensor, Tensor], Tensor] | None = field(default=None, compare=False)
+
+    @property
+    def is_surrogate(self) -> bool:
+        """Whether this project trained it to design against; results on what others made count for more."""
+        return self.file.endswith(OWN_SUFFIX)
 
     @property
     def is_calibrated(self) -> bool:

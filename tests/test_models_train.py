@@ -1,0 +1,115 @@
+"""`maskdesign models train` as a user meets it, on a few real photos; only the rendering of masks is left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_onnx import tiny_recognizer, write_recognizer
+
+from maskdesign.cli.main import main
+from maskdesign.errors import InputError
+from maskdesign.jobs import train_net
+from maskdesign.jobs.net_faces import Faces
+from maskdesign.jobs.train_net import NetConfig
+from maskdesign.optimize.face_batches import Masks
+from maskdesign.recognition.own_file import load_own_recognizer
+from maskdesign.recognition.spec import load_spec, save_spec
+
+SMALL = (
+    "photos_per_person=2", "validation_people=2", "masked_photos=4", "mixtures=6", "training.steps=3", "batch.crops=4",
+)  # fmt: skip
+
+
+@pytest.fixture
+def people(shared, tmp_path) -> tuple[Path, Path]:
+    """A folder of 20 people with two photos each, one of which shows no face, and the list of their names."""
+    source, photos = shared / "photos" / "lfw", tmp_path / "photos"
+    names = [path.name for path in sorted(source.iterdir()) if len(list(path.glob("*.jpg"))) == 2][:20]
+    for name in names:
+        (photos / name).mkdir(parents=True)
+        for photo in (source / name).glob("*.jpg"):
+            (photos / name / photo.name).write_bytes(photo.read_bytes())
+    (photos / names[0] / f"{names[0]}_0001.jpg").write_bytes(b"no picture")
+    (tmp_path / "people.txt").write_text("\n".join(names))
+    return photos, tmp_path / "people.txt"
+
+
+@pytest.fixture
+def painted_masks(monkeypatch) -> None:
+    """The lower half of some faces painted over, in the place of rendered masks."""
+
+    def paint(store, keys, rows, prints, each, cache) -> Masks:
+        faces = store
+        layers = np.zeros((len(rows), *faces.windows.shape[1:3], 4), np.uint8)
+        layers[:, 100:, :, 1:] = 255
+        five = train_net.points_for(faces.points_px[rows], train_net.FIVE_POINTS)
+        return Masks(layers, five, rows)
+
+    monkeypatch.setattr(train_net, "mask_faces", lambda faces, rows, *rest: (faces, [], rows))
+    monkeypatch.setattr(train_net, "training_prints", lambda *arguments: [])
+    monkeypatch.setattr(train_net, "lay_masks", paint)
+
+
+def words(photos: Path, names: Path, out: Path, *more: str) -> list[str]:
+    settings = [word for value in SMALL for word in ("--set", value)]
+    return ["models", "train", "--photos", str(photos), "--people", str(names), "--out", str(out), *settings, *more]
+
+
+def test_train_writes_a_recognizer_and_goes_on_where_it_stopped(people, painted_masks, tmp_path, capsys):
+    out = tmp_path / "nets" / "own.safetensors"
+    assert main(words(*people, out, "--json")) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["skipped"] == 1 and made["people"] == 18 and made["faces"] in (35, 36)
+    recognizer = load_own_recognizer(out)
+    assert recognizer.spec.sha256 == made["sha256"] and "dlib (CC0-1.0)" in recognizer.spec.training_set
+    before = out.read_bytes()
+    # The same command finds everything prepared and the training done.
+    assert main(words(*people, out, "--json")) == 0
+    assert out.read_bytes() == before
+    assert main(words(*people, out, "--set", "seed=2")) == 3
+    assert "belongs to another job" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--arch", "huge"], "known are residual"),
+        (["--teachers", "dlib,senet"], "neither dlib nor an .onnx file"),
+        (["--teachers", "dlib,absent.onnx"], "no such file"),
+        (["--teachers", ","], "name at least one"),
+    ],
+)
+def test_bad_words_are_named(tmp_path, capsys, more, message):
+    assert main(words(tmp_path, tmp_path / "people.txt", tmp_path / "own.safetensors", *more)) == 3
+    said = capsys.readouterr().err
+    assert message in said and "Traceback" not in said
+
+
+def test_a_teacher_whose_template_does_not_fit_is_named(tmp_path, capsys):
+    tiny = write_recognizer(tmp_path, "tiny", tiny_recognizer())
+    save_spec(tiny.with_suffix(".toml"), replace(load_spec(tiny.with_suffix(".toml")), width_px=40))
+    assert main(words(tmp_path, tmp_path / "people.txt", tmp_path / "own.safetensors", "--teachers", str(tiny))) == 3
+    assert "correct width and height" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "message"), [("own.onnx", "FILE.safetensors"), ("own", "FILE.safetensors")])
+def test_the_weights_need_their_ending(tmp_path, capsys, name, message):
+    assert main(words(tmp_path, tmp_path / "people.txt", tmp_path / name)) == 3
+    assert message in capsys.readouterr().err
+
+
+def test_too_few_people_are_counted():
+    people = np.arange(20) // 2
+    faces = Faces(np.zeros((20, 1, 1, 3), np.uint8), np.zeros((20, 12, 2), np.float32), people, (), 3, Path())
+    with pytest.raises(InputError, match=r"14 faces of 7 people are left to learn from \(3 photos without a face"):
+        train_net.learned_rows(faces, Path("photos"), NetConfig(validation_people=3))
+
+
+def test_flags_before_the_action_are_a_usage_error(capsys):
+    assert main(["models", "--json", "train"]) == 2
+    assert "write train first" in capsys.readouterr().err
