@@ -16,7 +16,7 @@ from maskdesign.errors import CheckFailedError, InputError, UsageError
 
 @dataclass(frozen=True)
 class ModelsArgs:
-    """The recognizers that a design would meet: dlib's, this project's surrogates, every NAME.onnx with a NAME.toml.
+    """The recognizers at hand: dlib's, every NAME.onnx with a NAME.toml in a folder, and this project's surrogates.
 
     `list` shows them. `add FILE.onnx` checks a network, copies it into the folder and describes it. `verify` reads
     every one in full. `calibrate [NAME]` measures thresholds on pairs of unmasked photos. `pull NAME` downloads a
