@@ -14,11 +14,11 @@ from maskdesign.geometry.mesh import TriangleMesh
 from maskdesign.mask.constraints import LayerPairs, SheetConstraints, build_constraints
 from maskdesign.mask.contact import Collider, build_collider, nearest_points, no_contacts, refresh_contacts
 from maskdesign.mask.loads import build_loads, load_mm
-from maskdesign.mask.measure import check_settled, edge_strain, measure_drape, opening_mm, pleat_angles_deg
+from maskdesign.mask.measure import check_settled, measure_drape, opening_mm, pleat_angles_deg
 from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.settings import DrapeSettings, DrapeStage, check_settings
 from maskdesign.mask.sheet import SheetGrid, coarse_grid, fine_grid, refine_positions
-from maskdesign.mask.solver import Cloth, Skin, relax, settle
+from maskdesign.mask.solver import Cloth, Skin, relax, settle, worst_strain
 from maskdesign.mask.worn import WornMask
 
 BLOCK = 10
@@ -159,7 +159,7 @@ def _settle(
             settle(x, cloth._replace(hinge_rest_mm=rest), skin, BLOCK)
             continue
         settle(x, free, skin, BLOCK)
-        if abs(edge_strain(x, grid.sheet_mm, grid.triangles)).max() < SETTLED_STRAIN:
+        if worst_strain(x, free.edges, free.rest_mm) < SETTLED_STRAIN:
             break
     return x
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import root_scalar
 
 from maskdesign.errors import DrapeError
 from maskdesign.geometry.mesh import mesh_edges, triangle_normals
@@ -70,12 +71,14 @@ def pleat_angles_deg(pattern: MaskPattern, opening_mm: float, nose_share: float)
     """
     over_nose = abs(np.array(pattern.pleat_rows_mm) - pattern.nose_v_mm) <= pattern.pleat_depth_mm
     shares = np.where(over_nose, nose_share, 1.0)
-    low, high = 0.0, 180.0 / max(nose_share, 1e-3)
-    for _ in range(60):
-        middle = (low + high) / 2
-        angles = np.minimum(middle * shares, 180.0)
-        low, high = (middle, high) if straight_height_mm(pattern, angles) < opening_mm else (low, middle)
-    return np.minimum(low * shares, 180.0)
+
+    def missing_mm(angle: float) -> float:
+        return straight_height_mm(pattern, np.minimum(angle * shares, 180.0)) - opening_mm
+
+    widest = 180.0 / max(nose_share, 1e-3)
+    if missing_mm(0.0) >= 0 or missing_mm(widest) <= 0:
+        return np.minimum((0.0 if missing_mm(0.0) >= 0 else widest) * shares, 180.0)
+    return np.minimum(root_scalar(missing_mm, bracket=(0.0, widest), xtol=1e-10).root * shares, 180.0)
 
 
 def straight_height_mm(pattern: MaskPattern, angles_deg: NDArray[np.float64]) -> float:

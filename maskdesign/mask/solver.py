@@ -90,6 +90,17 @@ def settle(x, cloth, skin, sweeps):
 
 
 @njit(cache=True)
+def worst_strain(x, edges, rest):
+    """Largest relative change of length of an edge."""
+    worst = 0.0
+    for e in range(len(edges)):
+        i, j = edges[e, 0], edges[e, 1]
+        d0, d1, d2 = x[i, 0] - x[j, 0], x[i, 1] - x[j, 1], x[i, 2] - x[j, 2]
+        worst = max(worst, abs(np.sqrt(d0 * d0 + d1 * d1 + d2 * d2) / rest[e] - 1.0))
+    return worst
+
+
+@njit(cache=True)
 def symmetrize(velocity, mirror):
     """Keep only the motion that is the same on the left and on the right, in place.
 
@@ -169,12 +180,12 @@ def pair_normals(x, beside_u, beside_v):
     """Unit normals (P, 3) on the printed side at the facing point of each pair."""
     normals = np.zeros((len(beside_u), 3))
     for p in range(len(beside_u)):
-        a = x[beside_u[p, 1]] - x[beside_u[p, 0]]
-        b = x[beside_v[p, 1]] - x[beside_v[p, 0]]
-        normals[p, 0] = b[1] * a[2] - b[2] * a[1]
-        normals[p, 1] = b[2] * a[0] - b[0] * a[2]
-        normals[p, 2] = b[0] * a[1] - b[1] * a[0]
-        normals[p] /= max(np.sqrt((normals[p] ** 2).sum()), 1e-12)
+        left, right, above, below = beside_u[p, 0], beside_u[p, 1], beside_v[p, 0], beside_v[p, 1]
+        a0, a1, a2 = x[right, 0] - x[left, 0], x[right, 1] - x[left, 1], x[right, 2] - x[left, 2]
+        b0, b1, b2 = x[below, 0] - x[above, 0], x[below, 1] - x[above, 1], x[below, 2] - x[above, 2]
+        n0, n1, n2 = b1 * a2 - b2 * a1, b2 * a0 - b0 * a2, b0 * a1 - b1 * a0
+        length = max(np.sqrt(n0 * n0 + n1 * n1 + n2 * n2), 1e-12)
+        normals[p, 0], normals[p, 1], normals[p, 2] = n0 / length, n1 / length, n2 / length
     return normals
 
 
