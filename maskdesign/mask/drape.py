@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ STEERED = 0.25
 """Share of the settling sweeps in which hinges act."""
 SETTLED_STRAIN = 0.035
 """Strain of the worst thread at which settling ends."""
+SETTLING_BENDINGS, LAST_BENDING = (0.04, 0.08), 0.002
+"""Stiffness across the rows while hinges steer the settling, and after: without any, the cloth that a concave face has
+too much of gathers in one crease without a radius, whose threads nothing can bring to their length. Where the first
+one leaves such a crease, the next one is tried.
+"""
 DEFAULT_SETTINGS = DrapeSettings()
 
 
@@ -64,9 +70,14 @@ def drape_mask(face: FaceScan, pattern: MaskPattern, settings: DrapeSettings = D
             x = _before_face(refine_positions(grid, wanted, x), collider, settings.clearance_mm)
         grid = wanted
         x = _run_stage(grid, x, face, collider, settings, stage)
-    x = _settle(grid, x, collider, settings)
+    constraints = build_constraints(grid)
+    for bending in SETTLING_BENDINGS:
+        settled = _settle(grid, x, collider, settings, bending)
+        if worst_strain(settled, constraints.edges, constraints.rest_mm) < settings.limits.strain_max:
+            break
+    x = settled
     report = measure_drape(grid, x, collider, time.process_time() - started)
-    check_settled(face.source, settings, report, len(build_constraints(grid).pairs.outer))
+    check_settled(face.source, settings, report, len(constraints.pairs.outer))
     return WornMask(TriangleMesh(x, grid.triangles), grid.sheet_mm, grid.layer, report)
 
 
@@ -140,15 +151,17 @@ def _run_stage(
 
 
 def _settle(
-    grid: SheetGrid, start_mm: NDArray[np.float64], collider: Collider, settings: DrapeSettings
+    grid: SheetGrid, start_mm: NDArray[np.float64], collider: Collider, settings: DrapeSettings, bending: float
 ) -> NDArray[np.float64]:
     """Sweep out the strain that is left, at first with hinges that still steer the opening."""
-    constraints = build_constraints(grid)
-    cloth, hinges = (
-        _build_cloth(grid, constraints, settings, settings.stages[-1]),
-        _hinges(constraints.pairs, grid.pattern),
-    )
-    free = cloth._replace(hinge_stiffness=np.zeros(len(hinges)))
+    constraints, stage = build_constraints(grid), replace(settings.stages[-1], bending=bending)
+    hinges = _hinges(constraints.pairs, grid.pattern)
+    cloth = _build_cloth(grid, constraints, settings, stage)
+    # The wire has bent the hem to the bridge; nothing is to straighten it again.
+    hem = grid.sheet_mm[constraints.bends[:, 1], 1] <= settings.wire_rows_mm
+    cloth = cloth._replace(bending=np.where(hem, 0.0, cloth.bending))
+    slack = cloth.bending * (LAST_BENDING / bending)
+    free = cloth._replace(hinge_stiffness=np.zeros(len(hinges)), bending=slack)
     x, contacts, wanted_mm = start_mm.copy(), no_contacts(start_mm), settings.opening_mm
     for done in range(0, settings.settling_sweeps, BLOCK):
         refresh_contacts(collider, contacts, x, REACH_MM)

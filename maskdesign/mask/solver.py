@@ -80,10 +80,11 @@ def relax(x, velocity, load, cloth, skin, damping, steps, sweeps):
 
 @njit(cache=True)
 def settle(x, cloth, skin, sweeps):
-    """Take out strain that is left, in place: threads, layers, skin and hinges alone, without loads or friction."""
+    """Take out strain that is left, in place, without loads or friction."""
     slippery = Skin(skin.nearest_mm, skin.direction, skin.clearance_mm, 0.0)
     for sweep in range(sweeps):
         project_hinges(x, cloth.hinge_outer, cloth.hinge_inner, cloth.hinge_rest_mm, cloth.hinge_stiffness)
+        project_bends(x, cloth.bends, cloth.bend_weights, cloth.bend_starts, cloth.bending, sweep % 2 == 1)
         project_edges(x, cloth.edges, cloth.rest_mm, cloth.edge_starts, sweep % 2 == 1)
         project_layers(x, cloth)
         project_contacts(x, x, slippery)
