@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from maskdesign.errors import UsageError
-from maskdesign.evaluation.contact_sheet import contact_sheet
 from maskdesign.faces.formats.ict import is_ict, read_ict
 from maskdesign.faces.from_scan import face_from_scan
 from maskdesign.faces.population import check_population, random_head, random_ict_head
@@ -163,6 +162,9 @@ def face_glb(face: FaceScan) -> bytes:
 
 def write_contact_sheet(face: FaceScan, out: Path) -> Path:
     """Write NAME_sheet.png beside NAME.npz or NAME.glb; returns its place."""
+    # Brings torch, which takes two seconds: a file that is refused should not wait for it.
+    from maskdesign.evaluation.contact_sheet import contact_sheet
+
     path = out.with_name(f"{out.stem}_sheet.png")
     write_image(path, contact_sheet(face))
     return path

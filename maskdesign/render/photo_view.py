@@ -15,7 +15,6 @@ from maskdesign.errors import InputError
 from maskdesign.faces.scan import FaceScan
 from maskdesign.files import check_readable, write_json
 from maskdesign.render.camera import PinholeCamera
-from maskdesign.render.composite import photo_pose
 
 MAX_BYTES = 1 << 20
 
@@ -43,6 +42,9 @@ def view_of_photo(
     face: FaceScan, photo: str, points_px: Mapping[str, NDArray[np.float64]], width_px: int, height_px: int
 ) -> PhotoView:
     """Fit the camera of a photo to its head; see `photo_pose`."""
+    # Brings torch, which reading a scan, and refusing one, does without.
+    from maskdesign.render.composite import photo_pose
+
     pose = photo_pose(face, points_px, width_px, height_px)
     return PhotoView(photo, points_px, pose.camera, pose.error_px)
 
