@@ -12,9 +12,10 @@ from maskdesign.faces.scan import FaceScan
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import enroll_all, scene_at
 from maskdesign.mask.drape import drape_mask
+from maskdesign.optimize.adversary import MarginFusion
+from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.ensemble import WearerProbes, landmark_pixels
 from maskdesign.optimize.step import Problem, design_step, initial_state
-from maskdesign.optimize.texture import texture_from_parameters
 from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
@@ -65,11 +66,9 @@ def single_wearer_problem(face: FaceScan, recognizers: list[Recognizer]) -> Prob
     members = enroll_all(face, recognizers, config)
     bank = ShotBank((scene,), config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
-        recognizers=tuple(member.recognizer for member in members),
+        adversary=MarginFusion(tuple(member.recognizer for member in members), config.objective),
         probes=WearerProbes(face, members, bank),
-        pattern=config.mask,
-        style=config.texture,
-        objective=config.objective,
+        canvas=Texels(config.texture, config.mask),
         design=config.design,
         seed=config.seed,
     )
@@ -81,7 +80,7 @@ def _recognizers_alone(problem: Problem, state) -> Callable[[], object]:
     shots = source.bank.shots(0, problem.design.views_per_step)
     views, crops = [shot.view for shot in shots], []
     with torch.no_grad():
-        texture = texture_from_parameters(problem.style, problem.pattern, state.parameters, problem.style.texel_mm)
+        texture = problem.canvas.texture(state.parameters)
         images = develop_shots(shots, texture)
         for member in source.members:
             points = landmark_pixels(source.face, views, member.recognizer.spec.points)

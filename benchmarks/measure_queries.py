@@ -22,7 +22,6 @@ from maskdesign.files import write_json
 from maskdesign.optimize.ensemble import probe_margins
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import Problem, initial_state
-from maskdesign.optimize.texture import texture_from_parameters
 from maskdesign.progress import Silent
 from maskdesign.recognition.black_box import embedding_box, query_count
 from maskdesign.recognition.dlib_net import dlib_spec
@@ -70,8 +69,10 @@ def ask_dlib(crops):
 @torch.no_grad()
 def judged(problem: Problem, parameters: torch.Tensor) -> torch.Tensor:
     """(views,) margins on views that no step saw."""
-    texture = texture_from_parameters(problem.style, problem.pattern, parameters, problem.style.texel_mm)
-    return probe_margins(problem.recognizers, problem.probes.fixed_probes(JUDGED_STREAM, JUDGED_VIEWS), texture)[0]
+    texture = problem.canvas.texture(parameters)
+    return probe_margins(
+        problem.adversary.recognizers, problem.probes.fixed_probes(JUDGED_STREAM, JUDGED_VIEWS), texture
+    )[0]
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ from maskdesign.jobs.stages import (
     job_identity,
 )
 from maskdesign.mask.loops import head_with_loops
+from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import DesignState, Problem
-from maskdesign.optimize.texture import texture_from_parameters, texture_pixels
+from maskdesign.optimize.texture import texture_pixels
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
@@ -131,7 +132,7 @@ def _run_stages(
     members = enroll_all(subject.face, recognizers, config)
     problem = build_problem(subject, worn, members, config)
     state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
-    _write_design(run, problem, state, subject, worn[config.drape.opening_mm])
+    _write_design(run, problem, state, subject, worn[config.drape.opening_mm], config.mask)
     progress.stage("Evaluation")
     evaluation = evaluation_stage(run, config, subject, worn, members, progress)
     held_out_stage(run, config, subject, worn, members, progress)
@@ -143,8 +144,9 @@ def _run_stages(
     return state
 
 
-def _write_design(run: Run, problem: Problem, state: DesignState, subject: Subject, worn: WornMask) -> None:
-    style, pattern = problem.style, problem.pattern
-    pixels = texture_pixels(texture_from_parameters(style, pattern, state.best_parameters, style.print_texel_mm))
+def _write_design(
+    run: Run, problem: Problem, state: DesignState, subject: Subject, worn: WornMask, pattern: MaskPattern
+) -> None:
+    pixels = texture_pixels(problem.canvas.finished(state.best_parameters))
     write_image(run.texture, pixels)
     write_bytes(run.worn_glb, worn_glb(head_with_loops(subject.face, worn, pattern), worn, pattern, pixels))

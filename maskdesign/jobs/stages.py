@@ -22,6 +22,8 @@ from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
+from maskdesign.optimize.adversary import MarginFusion
+from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.enrolment import enroll
 from maskdesign.optimize.ensemble import Member, WearerProbes
 from maskdesign.optimize.step import Problem
@@ -125,11 +127,9 @@ def build_problem(
     )
     bank = ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps)
     return Problem(
-        recognizers=tuple(member.recognizer for member in members),
+        adversary=MarginFusion(tuple(member.recognizer for member in members), config.objective),
         probes=WearerProbes(subject.face, members, bank),
-        pattern=config.mask,
-        style=config.texture,
-        objective=config.objective,
+        canvas=Texels(config.texture, config.mask),
         design=config.design,
         seed=config.seed,
     )

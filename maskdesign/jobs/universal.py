@@ -22,10 +22,12 @@ from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import chosen_recognizers
+from maskdesign.optimize.adversary import MarginFusion
+from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
-from maskdesign.optimize.texture import texture_from_parameters, texture_pixels
+from maskdesign.optimize.texture import texture_pixels
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
@@ -104,10 +106,7 @@ def design_for_many(
         progress.stage("Design")
         problem = _problem(design, held_out, recognizers, config)
         state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
-        texture = texture_from_parameters(
-            config.texture, config.mask, state.best_parameters, config.texture.print_texel_mm
-        )
-        write_image(run.texture, texture_pixels(texture))
+        write_image(run.texture, texture_pixels(problem.canvas.finished(state.best_parameters)))
         progress.stage("Sheets")
         for paper in config.papers:
             make_sheet(run, config, paper, run.sheet(paper))
@@ -176,11 +175,9 @@ def _problem(design: _Group, held_out: _Group, recognizers: Sequence[Recognizer]
         seed=config.seed,
     )
     return Problem(
-        recognizers=tuple(recognizers),
+        adversary=MarginFusion(tuple(recognizers), config.objective),
         probes=probes,
-        pattern=config.mask,
-        style=config.texture,
-        objective=config.objective,
+        canvas=Texels(config.texture, config.mask),
         design=config.design,
         seed=config.seed,
     )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskdesign.errors import ConfigError, InputError
 from maskdesign.faces.scan import FaceScan, named_points
 from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
@@ -131,6 +132,17 @@ class WearerProbes:
         ]
 
 
+def embed_probes(recognizer: Recognizer, probes: Sequence[Probe], images: Tensor) -> Tensor:
+    """(B, E) embeddings of the pictures of probes, aligned by the probes' landmarks."""
+    points = np.stack([named_points(probe.points_px, recognizer.spec.points) for probe in probes])
+    return recognizer.embed(align_faces(images, torch.from_numpy(points).to(images.dtype), recognizer.spec))
+
+
+def claimed_embeddings(probes: Sequence[Probe], place: int) -> Tensor:
+    """(B, E) whom each probe claims to show, as the recognizer at that place of the ensemble knows them."""
+    return torch.stack([probe.enrolments[place] for probe in probes])
+
+
 def probe_margins(recognizers: Sequence[Recognizer], probes: Sequence[Probe], texture: Tensor) -> Tensor:
     """Print a texture into every probe and let every recognizer judge it.
 
@@ -141,11 +153,38 @@ def probe_margins(recognizers: Sequence[Recognizer], probes: Sequence[Probe], te
         (R, B) margins at FMR 1e-3, > 0 = recognized; differentiable with respect to `texture`.
     """
     images = develop_shots([probe.shot for probe in probes], texture)
+    embedded = [embed_probes(recognizer, probes, images) for recognizer in recognizers]
+    return embedding_margins(recognizers, probes, embedded)
+
+
+def embedding_margins(recognizers: Sequence[Recognizer], probes: Sequence[Probe], embedded: Sequence[Tensor]) -> Tensor:
+    """(R, B) margins at FMR 1e-3 of probes that every recognizer has embedded."""
     rows = []
-    for place, recognizer in enumerate(recognizers):
+    for place, (recognizer, embeddings) in enumerate(zip(recognizers, embedded, strict=True)):
         spec = recognizer.spec
-        points = np.stack([named_points(probe.points_px, spec.points) for probe in probes])
-        embeddings = recognizer.embed(align_faces(images, torch.from_numpy(points).to(images.dtype), spec))
-        enrolments = torch.stack([probe.enrolments[place] for probe in probes])
-        rows.append(margins(spec, scores(spec, embeddings, enrolments)))
+        rows.append(margins(spec, scores(spec, embeddings, claimed_embeddings(probes, place))))
     return torch.stack(rows)
+
+
+def check_ensemble(recognizers: Sequence[Recognizer], probes: Sequence[Probe]) -> None:
+    """Refuse an ensemble that cannot be fused.
+
+    Raises:
+        ConfigError: nobody is in it.
+        InputError: recognizers that disagree on people: one does not know whom a probe claims to show.
+    """
+    if not recognizers:
+        raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`, or leave it empty")
+    names = [recognizer.spec.name for recognizer in recognizers]
+    for number, probe in enumerate(probes):
+        if len(probe.enrolments) != len(recognizers):
+            raise InputError(
+                f"probe {number} is enrolled with {len(probe.enrolments)} recognizers, but the ensemble has "
+                f"{len(recognizers)} ({', '.join(names)}); enrol everybody with every recognizer"
+            )
+        for recognizer, known in zip(recognizers, probe.enrolments, strict=True):
+            if tuple(known.shape) != (recognizer.spec.embedding_size,) or not bool(torch.isfinite(known).all()):
+                raise InputError(
+                    f"{recognizer.spec.name} does not know whom probe {number} claims to show: an embedding of "
+                    f"{tuple(known.shape)} where {recognizer.spec.embedding_size} finite numbers belong; enrol them"
+                )

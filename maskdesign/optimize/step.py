@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import ConfigError
-from maskdesign.mask.pattern import MaskPattern
-from maskdesign.optimize.ensemble import Probe, ProbeSource, probe_margins
-from maskdesign.optimize.objective import ObjectiveSettings, objective
+from maskdesign.optimize.adversary import Adversary
+from maskdesign.optimize.canvas import Canvas
+from maskdesign.optimize.control import ControlSettings, reached_interval
+from maskdesign.optimize.ensemble import Probe, ProbeSource
 from maskdesign.optimize.queries import estimate_gradient
-from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters
-from maskdesign.recognition.recognizer import Recognizer
 
 VALIDATION_STREAM = 2**31 - 1
 """Step number under which the validation views are drawn; no design step ever has it."""
+
+RESTART_STRIDE = 1_000_003
+"""Between the seeds of two starts of one design."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,21 @@ class Problem:
     """Everything that stays the same while a texture is designed, be it for one wearer or for many.
 
     Attributes:
-        recognizers: the ensemble.
+        adversary: the recognizers, and how what they say becomes one loss.
         probes: pictures of whoever wears the mask; each one carries whom it claims to show.
-        pattern, style, objective, design, seed: what is printed where, and how it is improved.
+        canvas: what the parameters stand for.
+        design, seed: how the texture is improved.
+        control: when to stop; None for all the steps.
+        joined: pictures of the second round, in which new people join; None for a single round.
     """
 
-    recognizers: tuple[Recognizer, ...]
+    adversary: Adversary
     probes: ProbeSource
-    pattern: MaskPattern
-    style: TextureStyle
-    objective: ObjectiveSettings
+    canvas: Canvas
     design: DesignSettings
     seed: int
+    control: ControlSettings | None = None
+    joined: ProbeSource | None = None
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,14 @@ class DesignState:
     """Everything that changes.
 
     Attributes:
-        parameters, first_moment, second_moment: (K, rows, columns), the texture's logits and Adam's moments.
+        parameters, first_moment, second_moment: the canvas's parameters and Adam's moments, of one shape.
         best_parameters: a copy of the parameters with the lowest validation loss so far.
         best_loss: that loss; infinite before the first validation.
         step: steps done.
+        rates: each recognizer's FNMR on the validation views when they were last looked at.
+        second_round: whether the new people have joined.
+        handed_over: whether every recognizer's FNMR has reached its interval, so that nothing is left to do.
+        restarts: how often the texture collapsed to one color and the design began again from another seed.
     """
 
     parameters: Tensor
@@ -107,13 +116,17 @@ class DesignState:
     best_parameters: Tensor
     best_loss: float
     step: int
+    rates: tuple[float, ...] = ()
+    second_round: bool = False
+    handed_over: bool = False
+    restarts: int = 0
 
 
-def initial_state(problem: Problem) -> DesignState:
-    """State before the first step."""
-    parameters = initial_parameters(problem.style, problem.pattern, problem.seed)
+def initial_state(problem: Problem, restarts: int = 0) -> DesignState:
+    """State before the first step; each restart begins from another seed."""
+    parameters = problem.canvas.initial(problem.seed + RESTART_STRIDE * restarts)
     zeros = torch.zeros_like(parameters)
-    return DesignState(parameters, zeros, zeros.clone(), parameters.clone(), math.inf, 0)
+    return DesignState(parameters, zeros, zeros.clone(), parameters.clone(), math.inf, 0, restarts=restarts)
 
 
 def adam_update(
@@ -154,7 +167,8 @@ def design_step(problem: Problem, state: DesignState) -> tuple[DesignState, dict
         the new state, and this step's figures: loss and each recognizer's mean margin.
     """
     settings = problem.design
-    probes = problem.probes.probes(state.step, settings.views_per_step)
+    source = problem.joined if state.second_round and problem.joined is not None else problem.probes
+    probes = source.probes(state.step, settings.views_per_step)
     slope = _estimated_slope if settings.query_pairs else _exact_slope
     loss, margins, gradient = slope(problem, state, probes)
     rate = learning_rate_at(settings, state.step)
@@ -188,25 +202,54 @@ def _estimated_slope(problem: Problem, state: DesignState, probes: Sequence[Prob
 
 
 def validate(problem: Problem, state: DesignState) -> tuple[DesignState, dict[str, float]]:
-    """Measure the texture on the fixed validation views and keep a copy of it where it is the best so far."""
-    count = problem.design.validation_views
+    """Measure the texture on the fixed validation views and keep a copy of it where it is the best so far.
+
+    With a control, a reached interval opens the second round, and in the last round hands the texture over to print.
+    """
     # Drawn like the design's views, but from a stream of their own: no gradient ever sees them.
-    probes, loss = problem.probes.fixed_probes(VALIDATION_STREAM, count), 0.0
-    for start in range(0, count, problem.design.views_per_step):
-        part = probes[start : start + problem.design.views_per_step]
-        with torch.no_grad():
-            loss += _loss(problem, state.parameters, part)[0].item() * len(part) / count
+    loss, margins = _judged(problem, state.parameters, problem.design.validation_views)
     if loss < state.best_loss:
         state = replace(state, best_parameters=state.parameters.clone(), best_loss=loss)
-    return state, {"validation_loss": loss, "best_loss": state.best_loss}
+    rates = tuple((margins < 0).double().mean(dim=1).tolist())
+    figures = {"validation_loss": loss, "best_loss": state.best_loss}
+    figures |= {f"fnmr_{name}": rate for name, rate in zip(_names(problem), rates, strict=True)}
+    return _controlled(problem, state, rates), figures
+
+
+@torch.no_grad()
+def _judged(problem: Problem, parameters: Tensor, count: int) -> tuple[float, Tensor]:
+    probes, texture = problem.probes.fixed_probes(VALIDATION_STREAM, count), problem.canvas.texture(parameters)
+    loss, margins = 0.0, []
+    for start in range(0, len(probes), problem.design.views_per_step):
+        part = probes[start : start + problem.design.views_per_step]
+        one, row = problem.adversary.judge(part, texture)
+        loss += one.item() * len(part) / len(probes)
+        margins.append(row)
+    return loss, torch.cat(margins, dim=1)
+
+
+def _controlled(problem: Problem, state: DesignState, rates: tuple[float, ...]) -> DesignState:
+    before, state = state.rates, replace(state, rates=rates)
+    if problem.control is None:
+        return state
+    reached, rounds = reached_interval(problem.control, before, rates), problem.joined is not None
+    if rounds and not state.second_round:
+        late = state.step >= problem.control.second_round_at * problem.design.steps
+        return replace(state, second_round=reached or late)
+    if reached:
+        # What has reached the interval is handed over, not what had a lower loss before.
+        return replace(state, handed_over=True, best_parameters=state.parameters.clone())
+    return state
 
 
 def _loss(problem: Problem, parameters: Tensor, probes: Sequence[Probe]) -> tuple[Tensor, Tensor]:
-    texture = texture_from_parameters(problem.style, problem.pattern, parameters, problem.style.texel_mm)
-    margins = probe_margins(problem.recognizers, probes, texture)
-    return objective(margins, texture, problem.objective), margins
+    return problem.adversary.judge(probes, problem.canvas.texture(parameters))
+
+
+def _names(problem: Problem) -> list[str]:
+    return [recognizer.spec.name for recognizer in problem.adversary.recognizers]
 
 
 def _margin_figures(problem: Problem, margins: Tensor) -> dict[str, float]:
-    names = [recognizer.spec.name for recognizer in problem.recognizers]
-    return {f"margin_{name}": value for name, value in zip(names, margins.detach().mean(dim=1).tolist(), strict=True)}
+    means = margins.detach().mean(dim=1).tolist()
+    return {f"margin_{name}": value for name, value in zip(_names(problem), means, strict=True)}
