@@ -6,6 +6,7 @@ The rates cost half an hour of one core and come from docs/photo-mode/figures.js
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -15,12 +16,15 @@ import numpy as np
 import torch
 from skimage.data import astronaut
 
+from maskdesign.digital.cells import overlap, photo_template
+from maskdesign.digital.face_task import face_task
 from maskdesign.digital.key import apply_key, make_key
 from maskdesign.digital.keyfile import SealError, seal, unseal
 from maskdesign.digital.networks import PerturbationNetwork, TemplateNetwork, TrainedNetworks
 from maskdesign.digital.perturb import LADDER, PerturbSettings
 from maskdesign.digital.picture import Picture, pixels_digest, read_picture
 from maskdesign.digital.protect import protect
+from maskdesign.digital.region import face_regions, working_picture
 from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.template import Template
 from maskdesign.recognition.registry import load_recognizers
@@ -46,6 +50,7 @@ def figures() -> dict[str, dict]:
         "photo_spoiled_keys_refused": figure(refused, 1.0, "higher", "share"),
         "photo_protect_seconds": figure(protect_seconds(ProtectSettings(), None), 10.0, "lower", "s"),
         "photo_protect_seconds_network_alone": figure(network_seconds(), 1.0, "lower", "s"),
+        "photo_templates_of_two_users_overlap": figure(users_overlap(), None, "lower", "share"),
         **rates(),
         **searches(),
     }
@@ -124,6 +129,19 @@ def network_seconds() -> float:
     templates = {entry.spec.name: TemplateNetwork() for entry in load_recognizers(MODELS if MODELS.is_dir() else None)}
     settings = ProtectSettings("faint", perturb=PerturbSettings(steps=0, check_views=0))
     return protect_seconds(settings, TrainedNetworks(templates, PerturbationNetwork()))
+
+
+def users_overlap(users: int = 5) -> float:
+    """Mean share of the pixels under either of two users' templates of one portrait that lie under both."""
+    pixels = np.ascontiguousarray(astronaut()[:256, 96:352])
+    region = face_regions(Picture(pixels), "portrait")[0]
+    image, recognizers = working_picture(region, pixels), load_recognizers(MODELS if MODELS.is_dir() else None)[:1]
+    templates = []
+    for seed in range(users):
+        settings = ProtectSettings(user_seed=seed)
+        _, corners = face_task(region, image, recognizers, settings, np.random.default_rng(0))
+        templates.append(photo_template(region, corners, settings.template.cell_px))
+    return float(np.mean([overlap(a, b, *pixels.shape[:2]) for a, b in itertools.combinations(templates, 2)]))
 
 
 def searches() -> dict[str, dict]:
