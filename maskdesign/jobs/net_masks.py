@@ -17,6 +17,8 @@ from maskdesign.faces.scan import named_points
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.net_faces import Faces, write_map
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.optimize.adversary import MarginFusion
+from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.face_batches import Masks
 from maskdesign.optimize.photo_probes import PhotoProbes, develop_photos, embed_bare
 from maskdesign.optimize.step import Problem, design_step, initial_state
@@ -94,14 +96,14 @@ def _random_style(generator: np.random.Generator) -> TextureStyle:
 def _designed(config: JobConfig, teacher: Recognizer, photos: Sequence[MaskedPhoto], seed: int) -> Tensor:
     """A short universal design against one teacher, each photo enrolled with itself."""
     own = [(row,) for row in embed_bare(teacher, photos)]
-    style = replace(config.texture, repeats=(1, 1))
+    canvas = Texels(replace(config.texture, repeats=(1, 1)), config.mask)
     probes = PhotoProbes(photos, own, photos, own, config.jitter, config.mask, seed)
     design = replace(config.design, steps=DESIGN_STEPS)
-    problem = Problem((teacher,), probes, config.mask, style, config.objective, design, seed)
+    problem = Problem(MarginFusion((teacher,), config.objective), probes, canvas, design, seed)
     state = initial_state(problem)
     for _ in range(DESIGN_STEPS):
         state, _ = design_step(problem, state)
-    return texture_from_parameters(style, config.mask, state.parameters, style.texel_mm).detach()
+    return canvas.texture(state.parameters).detach()
 
 
 def lay_masks(
