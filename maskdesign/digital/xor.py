@@ -24,9 +24,8 @@ def xor_towards(pixels: Tensor, change: Tensor, low_bits: int) -> Tensor:
     """Pixels XOR the operand below 2 ** low_bits that brings them nearest to pixels + change.
 
     The operand is pixels XOR result, so that any result within the block is one XOR away, and the paper's form of the
-    layer is a bound on the result. Its own differentiable form, affine in the operand's bits, is exact as well, but the
-    direction in which a bit moves a pixel depends on that pixel's bit, which no convolution can foretell: a network
-    with bits as its output learned nothing in 2,400 steps.
+    layer is a bound on the result. Its own differentiable form, affine in the operand's bits, is exact as well; there
+    the direction in which a bit moves a pixel depends on that pixel's own bit.
 
     Args:
         pixels: (...) whole numbers in [0, 255].
