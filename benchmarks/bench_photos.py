@@ -139,8 +139,8 @@ def users_overlap(users: int = 5) -> float:
     templates = []
     for seed in range(users):
         settings = ProtectSettings(user_seed=seed)
-        _, corners = face_task(region, image, recognizers, settings, np.random.default_rng(0))
-        templates.append(photo_template(region, corners, settings.template.cell_px))
+        _, cells = face_task(region, image, recognizers, settings, np.random.default_rng(0))
+        templates.append(photo_template(region, cells.own, settings.template.cell_px))
     return float(np.mean([overlap(a, b, *pixels.shape[:2]) for a, b in itertools.combinations(templates, 2)]))
 
 

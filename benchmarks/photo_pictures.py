@@ -21,7 +21,7 @@ from maskdesign.digital.picture import Picture
 from maskdesign.digital.protect import add_change, own_margins, photo_face_mask
 from maskdesign.digital.region import face_regions, working_picture
 from maskdesign.digital.settings import ProtectSettings
-from maskdesign.digital.similarity import ssim
+from maskdesign.digital.similarity import ssim_within
 from maskdesign.evaluation.photo_plots import edges, side_by_side
 from maskdesign.files import write_image
 from maskdesign.recognition.registry import load_recognizers
@@ -39,8 +39,8 @@ def main() -> None:
     picture = Picture(np.ascontiguousarray(astronaut()[:256, 96:352]))
     recognizers, rng = load_recognizers(options.models), np.random.default_rng(1)
     region, settings = face_regions(picture, "astronaut")[0], ProtectSettings()
-    task, corners = face_task(region, working_picture(region, picture.rgb), recognizers, settings, rng)
-    mask = photo_template(region, corners, settings.template.cell_px).mask(*picture.shape)
+    task, cells = face_task(region, working_picture(region, picture.rgb), recognizers, settings, rng)
+    mask = photo_template(region, cells.own, settings.template.cell_px).mask(*picture.shape)
     box, shown = photo_face_mask(region, *picture.shape), [("original", picture.pixels)]
     for rung, change in climbed_rungs(task, LADDER, settings.perturb, rng):
         pixels = picture.pixels.copy()
@@ -49,7 +49,7 @@ def main() -> None:
     shown.append(("random noise as strong", controls.random_noise(picture.pixels, pixels, rng)))
     shown.append(("inverted cells", controls.inverted_cells(picture.pixels, mask)))
     for name, pixels in shown[1:]:
-        likeness = [ssim(picture.pixels, pixels, where) for where in (None, box, mask)]
+        likeness = ssim_within(picture.pixels, pixels, (None, box, mask))
         margins = own_margins(picture, Picture(pixels), [region], recognizers)
         print(name, "SSIM", *(f"{value:.3f}" for value in likeness), {k: round(v, 2) for k, v in margins.items()})
     crop = slice(int(region.landmarks_px[10, 1]) - 50, 236), slice(40, 216)

@@ -211,7 +211,7 @@ def test_train_learns_from_a_folder_and_protect_begins_with_it(tmp_path, monkeyp
     assert main(words) == 0
     assert "random noise of equal size" in capsys.readouterr().out
     before = (tmp_path / "net" / "perturbation.safetensors").read_bytes()
-    assert main(words) == 0
+    assert main(["design", "--mode", "template", "--photos", *words[1:]]) == 0
     assert (tmp_path / "net" / "perturbation.safetensors").read_bytes() == before
     assert main([*words, "--set", "seed=2"]) == 3, "another configuration in the same folder"
     source = tmp_path / "in" / "ann" / "1.png"
@@ -261,9 +261,9 @@ def test_tau_decides_where_the_template_looks():
     image, mouth = working_picture(region, pixels), tuple(float(part == "mouth") for part in PARTS)
     cells = TemplateSettings(near_features=0, salient=60)
     settings, dlib = ProtectSettings(tau=(mouth,), template=cells), [load_dlib_recognizer()]
-    _, corners = face_task(region, image, dlib, settings, np.random.default_rng(0))
+    chosen = face_task(region, image, dlib, settings, np.random.default_rng(0))[1].own
     parts = part_maps(region, *image.shape[1:])
-    touched = parts[corners[:, 1, None] + np.arange(4), corners[:, 0, None] + np.arange(4)]
+    touched = parts[chosen[:, 1, None] + np.arange(4), chosen[:, 0, None] + np.arange(4)]
     assert (touched == PARTS.index("mouth")).any(axis=1).all()
     with pytest.raises(ConfigError, match="tau must be 1 x 6"):
         face_task(region, image, dlib, ProtectSettings(tau=((1.0,),)), np.random.default_rng(0))

@@ -25,7 +25,7 @@ from maskdesign.digital.protect import protect
 from maskdesign.digital.region import face_regions, region_around, working_picture
 from maskdesign.digital.settings import ProtectSettings
 from maskdesign.digital.sight import JitterRanges, draw_jitter
-from maskdesign.digital.similarity import reference, ssim, ssim_map
+from maskdesign.digital.similarity import reference, ssim, ssim_map, ssim_within
 from maskdesign.errors import ConfigError, FaceError
 from maskdesign.evaluation.photos import bounded_protection_rate, condition_rows, protection_rate, psnr_db
 from maskdesign.recognition.registry import load_dlib_recognizer
@@ -59,8 +59,9 @@ def test_ssim_of_a_part_is_that_of_the_part():
     second = first.copy()
     second[:, 30:] ^= 16
     where[:, :20] = True
-    assert ssim(first, second, where) == 1.0
-    assert ssim(first, second, ~where) < ssim(first, second) < 1
+    inside, outside, whole = ssim_within(first, second, (where, ~where, None))
+    assert inside == 1.0
+    assert outside < whole == ssim(first, second) < 1
 
 
 def test_the_gradient_of_ssim_is_that_of_finite_differences():
@@ -185,6 +186,7 @@ def test_gray_alpha_two_faces_large_photos_and_low_bits(portrait, recognizers):
     picture = Picture(np.concatenate([two, alpha], axis=2))
     done = protect(picture, recognizers, tiny, np.random.default_rng(0), "p")
     assert done.faces == 2
+    assert done.shared is not None and 0.3 < done.shared < 1.0
     assert done.key.operand.max() < 8
     np.testing.assert_array_equal(done.picture.pixels[..., 1], alpha[..., 0])
     np.testing.assert_array_equal(apply_key(done.key, done.picture).pixels, picture.pixels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -30,6 +30,7 @@ class DesignArgs:
     The same command goes on where it stopped.
 
     Attributes:
+        mode: Mask designs a mask; template trains the photo mode's networks on a folder, as `maskdesign train` does.
         photo: Photo of the unmasked face; or a folder (PERSON/PERSON_0001.jpg and pairs.txt) for one common design.
         people: Of a folder, how many people to design for; those of the test folds are never looked at.
         config: TOML file; keys that it leaves out keep their defaults.
@@ -41,6 +42,7 @@ class DesignArgs:
     """
 
     photo: PhotoPath
+    mode: Literal["mask", "template"] = "mask"
     people: int = 120
     config: OptionalPath = None
     out: OptionalPath = None
@@ -53,6 +55,11 @@ class DesignArgs:
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(DesignArgs, "design", words)
+    if args.mode == "template":
+        from maskdesign.cli.train import TrainArgs, train
+
+        out = args.out if args.out is not None else Path("runs") / f"{args.photo.resolve().name}-networks"
+        return train(TrainArgs(args.photo, out, args.models, args.set, args.json))
     return _design_for_many(args) if args.photo.is_dir() else _design_for_one(args)
 
 

@@ -32,7 +32,11 @@ class TrainArgs:
 
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
-    args = parse(TrainArgs, "train", words)
+    return train(parse(TrainArgs, "train", words))
+
+
+def train(args: TrainArgs) -> int:
+    """Train the networks and print what they are worth; returns the exit code."""
     from maskdesign.errors import InputError
     from maskdesign.jobs.photo_networks import train_networks
     from maskdesign.jobs.photo_samples import network_config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,6 +24,19 @@ from maskdesign.optimize.ensemble import Member
 from maskdesign.recognition.recognizer import Recognizer
 
 
+@dataclass(frozen=True)
+class FaceCells:
+    """Cells of a template in the working picture.
+
+    Attributes:
+        own: (n, 2) left and upper edges of this user's.
+        plain: (m, 2) of a user without a seed.
+    """
+
+    own: NDArray[np.int32]
+    plain: NDArray[np.int32]
+
+
 def face_task(
     region: FaceRegion,
     image: Tensor,
@@ -30,8 +44,8 @@ def face_task(
     settings: ProtectSettings,
     rng: np.random.Generator,
     networks: TrainedNetworks | None = None,
-) -> tuple[FaceTask, NDArray[np.int32]]:
-    """The task of one face, and the corners of its cells in the working picture.
+) -> tuple[FaceTask, FaceCells]:
+    """The task of one face, and its cells.
 
     Args:
         image: (C, h, w) working picture in [0, 255].
@@ -41,9 +55,9 @@ def face_task(
     members, points, eye = enroll_photo(recognizers, image, region.points_px()), region.points_px(), reference(image)
     gain = visual_gain(eye)
     worth = _worth(region, members, image, settings.tau, rng, networks) * gain[0].sqrt().double().numpy()
-    corners = choose_cells(region, worth, settings.template, settings.user_seed)
-    side = np.full((len(corners), 1), settings.template.cell_px, np.int32)
-    free = torch.from_numpy(Template(np.concatenate([corners, side], axis=1)).mask(height, width))
+    own, plain = (choose_cells(region, worth, settings.template, seed) for seed in (settings.user_seed, None))
+    side = np.full((len(own), 1), settings.template.cell_px, np.int32)
+    free = torch.from_numpy(Template(np.concatenate([own, side], axis=1)).mask(height, width))
     low, high = bit_bounds(image, settings.low_bits)
     inner = slice(RADIUS_PX, -RADIUS_PX)
     return FaceTask(
@@ -54,7 +68,7 @@ def face_task(
         high=torch.where(free, high, image),
         face=torch.from_numpy(face_mask(region, height, width)[inner, inner].copy()),
         gain=gain,
-    ), corners
+    ), FaceCells(own, plain)
 
 
 def _worth(

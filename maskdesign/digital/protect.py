@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from maskdesign.digital.cells import photo_template
+from maskdesign.digital.cells import overlap, photo_template
 from maskdesign.digital.chimp import SearchSettings
 from maskdesign.digital.face_task import bit_bounds, face_task, generated_change
 from maskdesign.digital.key import PhotoKey, make_key
@@ -22,7 +22,7 @@ from maskdesign.digital.region import FaceRegion, face_mask, face_regions, worki
 from maskdesign.digital.settings import ALL_BITS, ProtectSettings
 from maskdesign.digital.sight import enroll_photo, view_margins
 from maskdesign.digital.sigma import intercepted, searched_sigma, sigma_task
-from maskdesign.digital.similarity import ssim
+from maskdesign.digital.similarity import ssim_within
 from maskdesign.digital.template import Template, joined
 from maskdesign.recognition.recognizer import Recognizer
 
@@ -37,6 +37,8 @@ class ProtectedPhoto:
         rung: the highest rung that one of them needed.
         ssim_photo, ssim_face, ssim_template: SSIM of the whole photo, in the faces' boxes, under the template.
         margins: recognizer -> highest margin of any face against the unchanged photo; > 0 = still recognized.
+        shared: of the pixels under this template or that of a user without a seed, the share under both (Jaccard
+            index), in [0, 1]; None where it is not known.
     """
 
     picture: Picture
@@ -47,6 +49,7 @@ class ProtectedPhoto:
     ssim_face: float
     ssim_template: float
     margins: Mapping[str, float]
+    shared: float | None = None
 
 
 def protect(
@@ -68,16 +71,13 @@ def protect(
         FaceError: no face, or none that is large enough.
     """
     regions = face_regions(picture, source)
-    pixels, templates, rungs = picture.pixels.copy(), [], []
-    for region in regions:
-        template, rung = _protect_face(
-            region, pixels[..., : picture.color_channels], recognizers, settings, rng, networks
-        )
-        templates.append(template)
-        rungs.append(rung)
-    protected = picture.with_pixels(pixels)
-    key = make_key(picture, protected, joined(templates))
-    return describe(picture, protected, key, regions, STRENGTHS[max(rungs)], recognizers)
+    pixels = picture.pixels.copy()
+    colors = pixels[..., : picture.color_channels]
+    faces = [_protect_face(region, colors, recognizers, settings, rng, networks) for region in regions]
+    protected, template = picture.with_pixels(pixels), joined([face.template for face in faces])
+    shared = overlap(template, joined([face.plain for face in faces]), *picture.shape)
+    key, rung = make_key(picture, protected, template), STRENGTHS[max(face.rung for face in faces)]
+    return replace(describe(picture, protected, key, regions, rung, recognizers), shared=shared)
 
 
 def describe(
@@ -90,17 +90,27 @@ def describe(
 ) -> ProtectedPhoto:
     """A protected photo with its figures."""
     boxes = np.any([photo_face_mask(region, *original.shape) for region in regions], axis=0)
-    cells = key.template.mask(*original.shape)
+    masks = (None, boxes, key.template.mask(*original.shape))
+    whole, face, under = ssim_within(original.rgb, protected.rgb, masks)
     return ProtectedPhoto(
         picture=protected,
         key=key,
         faces=len(regions),
         rung=rung,
-        ssim_photo=ssim(original.rgb, protected.rgb),
-        ssim_face=ssim(original.rgb, protected.rgb, boxes),
-        ssim_template=ssim(original.rgb, protected.rgb, cells),
+        ssim_photo=whole,
+        ssim_face=face,
+        ssim_template=under,
         margins=own_margins(original, protected, regions, recognizers),
     )
+
+
+@dataclass(frozen=True)
+class _Face:
+    """One protected face: its template, that of a user without a seed, and the number of its rung."""
+
+    template: Template
+    plain: Template
+    rung: int
 
 
 def _protect_face(
@@ -110,10 +120,10 @@ def _protect_face(
     settings: ProtectSettings,
     rng: np.random.Generator,
     networks: TrainedNetworks | None,
-) -> tuple[Template, int]:
-    """Change one face in place; returns its template and the number of its rung."""
+) -> _Face:
+    """Change one face in place."""
     image = working_picture(region, pixels)
-    task, corners = face_task(region, image, recognizers, settings, rng, networks)
+    task, cells = face_task(region, image, recognizers, settings, rng, networks)
     start = None if networks is None else generated_change(networks.generator, task, rng)
     rung, change = climb(task, LADDER[: STRENGTHS.index(settings.strength) + 1], settings.perturb, rng, start)
     if settings.sigma_rounds:
@@ -121,7 +131,8 @@ def _protect_face(
         sigma = searched_sigma(search, SearchSettings(rounds=settings.sigma_rounds), int(rng.integers(2**31)))
         change = intercepted(change, search.parts, sigma)
     add_change(region, pixels, change, settings.low_bits)
-    return photo_template(region, corners, settings.template.cell_px), LADDER.index(rung)
+    own, plain = (photo_template(region, corners, settings.template.cell_px) for corners in (cells.own, cells.plain))
+    return _Face(own, plain, LADDER.index(rung))
 
 
 def add_change(region: FaceRegion, pixels: NDArray[np.uint8], change: Tensor, low_bits: int = ALL_BITS) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,28 +67,34 @@ def ssim_map(original: Reference, changed: Tensor) -> Tensor:
     return (light * structure).mean(dim=0)
 
 
-def ssim(original: NDArray[np.uint8], changed: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> float:
-    """SSIM of two pictures, or of the part of them that a mask names.
+def ssim(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> float:
+    """SSIM of two whole pictures, as `ssim_within`."""
+    return ssim_within(original, changed, (None,))[0]
+
+
+def ssim_within(
+    original: NDArray[np.uint8], changed: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_] | None]
+) -> list[float]:
+    """SSIM of the parts of two pictures that masks name; the map behind it is worked out once.
 
     Args:
-        original, changed: (H, W, C) uint8.
-        where: (H, W), True where it counts; None takes all. The rim of 5 pixels never counts.
+        original, changed: (H, W, C) uint8, at least 11 pixels a side.
+        masks: (H, W), True where it counts; None takes all. The rim of 5 pixels never counts.
 
     Returns:
-        1 = equal. Pictures have at least 11 pixels a side.
+        one figure a mask, 1 = equal.
     """
     values = np.ones((original.shape[0] - 2 * RADIUS_PX, original.shape[1] - 2 * RADIUS_PX))
     rows, columns = _changed_window(original, changed)
     if rows.stop > rows.start:
-        parts = (
+        first, second = (
             torch.from_numpy(image[rows, columns].copy()).permute(2, 0, 1).double() for image in (original, changed)
         )
-        first, second = parts
         inner = slice(rows.start, rows.stop - 2 * RADIUS_PX), slice(columns.start, columns.stop - 2 * RADIUS_PX)
         values[inner] = ssim_map(reference(first), second).numpy()
-    if where is not None:
-        values = values[where[RADIUS_PX:-RADIUS_PX, RADIUS_PX:-RADIUS_PX]]
-    return float(values.mean()) if values.size else 1.0
+    inside = slice(RADIUS_PX, -RADIUS_PX)
+    parts = [values if mask is None else values[mask[inside, inside]] for mask in masks]
+    return [float(part.mean()) if part.size else 1.0 for part in parts]
 
 
 def _changed_window(original: NDArray[np.uint8], changed: NDArray[np.uint8]) -> tuple[slice, slice]:

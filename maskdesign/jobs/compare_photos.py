@@ -16,7 +16,7 @@ from maskdesign.digital.picture import Picture, read_picture
 from maskdesign.digital.protect import photo_face_mask
 from maskdesign.digital.region import FaceRegion, face_regions, working_picture
 from maskdesign.digital.sight import embed_view
-from maskdesign.digital.similarity import ssim
+from maskdesign.digital.similarity import ssim_within
 from maskdesign.errors import FaceError, InputError
 from maskdesign.evaluation.photos import PROTECTED, UNCHANGED, condition_rows, feature_planes
 from maskdesign.files import write_json
@@ -140,7 +140,7 @@ def _measured(
     )
     return {
         "found": found,
-        "ssim": [ssim(subject.pixels, pixels, where) for where in (None, box, mask if mask.any() else None)],
+        "ssim": ssim_within(subject.pixels, pixels, (None, box, mask if mask.any() else None)),
         "rmse": float(np.sqrt(np.mean((subject.pixels.astype(float) - pixels) ** 2))),
         "largest": int(np.abs(subject.pixels.astype(int) - pixels).max()),
         "scores": {

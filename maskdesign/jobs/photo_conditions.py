@@ -58,8 +58,8 @@ def _face_task(
     subject: Subject, recognizers: Sequence[Recognizer], rng: np.random.Generator
 ) -> tuple[FaceTask, NDArray[np.bool_]]:
     settings, image = ProtectSettings(), working_picture(subject.region, subject.pixels)
-    task, corners = face_task(subject.region, image, recognizers, settings, rng)
-    template = photo_template(subject.region, corners, settings.template.cell_px)
+    task, cells = face_task(subject.region, image, recognizers, settings, rng)
+    template = photo_template(subject.region, cells.own, settings.template.cell_px)
     return task, template.mask(*subject.pixels.shape[:2])
 
 

@@ -194,6 +194,7 @@ def _protect_one(task: _Task) -> Outcome:
         done.ssim_face,
         done.ssim_template,
         dict(done.margins),
+        done.shared,
     )
 
 
