@@ -16,11 +16,12 @@ import pikepdf
 from benchmarks.sheet_photos import photograph
 from maskdesign.files import read_image
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.sheets.check import SheetCheck, check_photo, check_raster, check_sheet
-from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.check import check_photo, check_raster, check_sheet
+from maskdesign.sheets.page import SheetInfo
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.preview import sheet_preview
 from maskdesign.sheets.template import load_template
+from maskdesign.sheets.verdict import SheetCheck
 from maskdesign.sheets.write import write_sheet
 
 RANDOM_CASES = 200

@@ -28,7 +28,7 @@ from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.sheet import fine_grid
 from maskdesign.mask.worn import DrapeReport, WornMask, load_worn
 from maskdesign.render.scene import MASK, build_scene
-from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.page import SheetInfo
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.template import load_template
 from maskdesign.sheets.write import write_sheet

@@ -24,7 +24,8 @@ from maskdesign.errors import ImageError, InputError
 from maskdesign.files import read_image, write_image
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.sheets.check import check_file, check_photo, check_raster, check_sheet
-from maskdesign.sheets.layout import SheetInfo, plan_pages
+from maskdesign.sheets.layout import plan_pages
+from maskdesign.sheets.page import SheetInfo
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.piece import mask_piece
 from maskdesign.sheets.preview import sheet_preview
@@ -312,7 +313,7 @@ def test_bad_files_are_refused_with_a_remedy(sheets: dict[str, Path], tmp_path: 
         tmp_path / "none.pdf": "no such file",
         tmp_path: "is a folder",
         tmp_path / "text.pdf": "is not a PDF",
-        tmp_path / "empty.pdf": "is not a PDF",
+        tmp_path / "empty.pdf": "is empty",
         tmp_path / "half.pdf": "damaged or truncated",
         tmp_path / "head.pdf": "damaged or truncated",
         empty_pdf(tmp_path / "locked.pdf", encryption=locked): "encrypted",
@@ -323,7 +324,7 @@ def test_bad_files_are_refused_with_a_remedy(sheets: dict[str, Path], tmp_path: 
     start = time.process_time()
     for path, message in cases.items():
         with pytest.raises(InputError, match=message) as caught:
-            check_sheet(path)
+            check_file(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
     assert time.process_time() - start < 5

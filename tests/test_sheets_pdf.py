@@ -21,7 +21,8 @@ from PIL import Image
 from maskdesign.errors import ConfigError, ImageError, InputError, OutputError, UsageError
 from maskdesign.files import data_path
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.sheets.layout import Box, SheetInfo, SheetLayout, extent_mm, plan_pages
+from maskdesign.sheets.layout import plan_pages
+from maskdesign.sheets.page import Box, SheetInfo, SheetLayout, extent_mm
 from maskdesign.sheets.paper import Paper, find_paper, known_papers
 from maskdesign.sheets.piece import Artwork, Label, Piece, mask_piece, rectangle
 from maskdesign.sheets.preview import sheet_preview
@@ -132,6 +133,20 @@ def test_folds_lie_on_their_rows_with_their_dashes(page, sheet: tuple[Path, Shee
         dashes = [tuple(round(length * MM, 3) for length in line["dash"][0]) for line in found if line["dash"][0]]
         assert dashes == [getattr(lines, kind).dash_mm]
         assert max(line["linewidth"] * MM for line in found) <= 0.4
+
+
+@pytest.mark.parametrize("shade", [0, 90, 255])
+def test_cut_and_folds_stand_out_of_any_print(tmp_path: Path, shade: int) -> None:
+    """Across each line, where its dashes are, some channel is 60 levels off the texture around it."""
+    texture = np.full((62, 70, 3), shade, np.uint8)
+    write_sheet(tmp_path / "plain.pdf", texture, MaskPattern(), INFO, find_paper("a4"))
+    layout = plan_pages(find_paper("a4"), mask_piece(MaskPattern()), sheet_template())[0]
+    pixels, per_mm = sheet_preview(tmp_path / "plain.pdf", 300).astype(float), 300 / 25.4
+    outline = layout.masks[0]
+    for v_mm in (0.0, outline.height_mm, *(v for v, _ in MaskPattern().fold_rows_mm)):
+        middle = round((outline.y_mm + v_mm) * per_mm)
+        rows = pixels[middle - 6 : middle + 7, round((outline.x_mm + 20) * per_mm) : round(outline.middle_mm * per_mm)]
+        assert (abs(rows - shade).max(axis=(0, 2)) > 60).mean() > 0.6
 
 
 def test_everything_stays_six_millimeters_from_the_edge(page) -> None:

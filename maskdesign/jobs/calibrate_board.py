@@ -9,7 +9,7 @@ from maskdesign.calibration.board import WHITE, Board, board_names, load_board
 from maskdesign.calibration.chart import CHART, chart_cells, load_chart
 from maskdesign.errors import ConfigError
 from maskdesign.jobs.calibrate_reading import board_pattern
-from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.page import SheetInfo
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.piece import Artwork, Piece, mask_piece, rectangle
 from maskdesign.sheets.template import load_template

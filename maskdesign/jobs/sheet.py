@@ -10,7 +10,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import run_config, run_texture
 from maskdesign.optimize.texture import texture_pixels
 from maskdesign.run import Run, locked, open_run
-from maskdesign.sheets.layout import SheetInfo
+from maskdesign.sheets.page import SheetInfo
 from maskdesign.sheets.paper import find_paper
 from maskdesign.sheets.template import DEFAULT, load_template
 from maskdesign.sheets.write import write_sheet

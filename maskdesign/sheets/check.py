@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,54 +23,14 @@ from maskdesign.sheets.targets import (
     target_rules,
 )
 from maskdesign.sheets.vectors import vector_targets
+from maskdesign.sheets.verdict import SheetCheck, judge
 
-BASE_MM = 150.0
-REMEDY = 'switch off "fit to page" and print at 100 % (actual size)'
 EXPOSURE_TAGS = (0x829A, 0x829D, 0x920A)
 """EXIF's exposure time, aperture and focal length: only cameras write them."""
 LEAST_SCAN_DPI = 75.0
 SMOOTHINGS_PX = (1.2, 2.4)
 FLAT_MM = 0.4
 """What an affine map may leave on a scan; a page photographed at a slant leaves more."""
-
-
-@dataclass(frozen=True)
-class SheetCheck:
-    """How true a sheet is to its scale.
-
-    Attributes:
-        source: "pdf", "scan" or "photo".
-        pages: how many were measured; the figures below are those of the worst.
-        page: number of that one in the file, 1 is the first.
-        width_scale: measured over drawn length, left to right of the sheet; 1 is true.
-        height_scale: the same, top to bottom.
-        error: the largest departure from scale, share of a length, by either scale or by skew, in raster or vectors.
-        error_mm_over_150: the same of 150 mm.
-        residual_mm: root mean square of what the map of the targets leaves.
-        vector_scale: width and height scale of the PDF's drawing instructions; None where they cannot be read.
-        rotation_deg: how the sheet is turned, clockwise positive.
-        skew_deg: departure from the right angle.
-        mirrored: left and right exchanged.
-        paper: what a photo's scale rests on; None for the others.
-        verdict: one line for the user.
-        passed: true to scale within 0.5 %, neither mirrored nor uneven.
-    """
-
-    source: str
-    pages: int
-    page: int
-    width_scale: float
-    height_scale: float
-    error: float
-    error_mm_over_150: float
-    residual_mm: float
-    vector_scale: tuple[float, float] | None
-    rotation_deg: float
-    skew_deg: float
-    mirrored: bool
-    paper: str | None
-    verdict: str
-    passed: bool
 
 
 def check_file(path: Path, paper: Paper | None = None, dpi: float | None = None) -> SheetCheck:
@@ -86,7 +44,9 @@ def check_file(path: Path, paper: Paper | None = None, dpi: float | None = None)
         InputError: neither a PDF nor a picture of one of this program's sheets.
     """
     check_readable(path)
-    return check_sheet(path) if is_pdf(path) else check_picture(path, paper, dpi)
+    # By its name too: an empty or broken PDF is to be refused as one, not as a picture.
+    named_so = path.suffix.lower() == ".pdf"
+    return check_sheet(path) if named_so or is_pdf(path) else check_picture(path, paper, dpi)
 
 
 def check_sheet(path: Path) -> SheetCheck:
@@ -116,7 +76,7 @@ def _check_page(page: Page, number: int, pages: int) -> SheetCheck:
     drawn = vector_targets(page.forms, page.mm_per_unit)
     pixels = render_page(page, target_rules().check.dpi, grayscale=True)
     raster = _raster_scale(pixels, pixels_per_mm(page, pixels))
-    return _judge("pdf", raster, _vector_scale(drawn), page=(number, pages))
+    return judge("pdf", raster, _vector_scale(drawn), page=(number, pages))
 
 
 def check_picture(path: Path, paper: Paper | None = None, dpi: float | None = None) -> SheetCheck:
@@ -167,7 +127,7 @@ def check_raster(pixels: NDArray[np.uint8], dpi: float | tuple[float, float]) ->
     along = (dpi, dpi) if isinstance(dpi, (int, float)) else dpi
     if not all(0 < value < np.inf for value in along):
         raise ImageError(f"dpi = {dpi}: must be positive; give the resolution of the scan")
-    return _judge("scan", _raster_scale(_gray(pixels), (along[0] / MM_PER_INCH, along[1] / MM_PER_INCH)), None)
+    return judge("scan", _raster_scale(_gray(pixels), (along[0] / MM_PER_INCH, along[1] / MM_PER_INCH)), None)
 
 
 def check_photo(pixels: NDArray[np.uint8], paper: Paper | None = None) -> SheetCheck:
@@ -183,7 +143,7 @@ def check_photo(pixels: NDArray[np.uint8], paper: Paper | None = None) -> SheetC
     gray = _gray(pixels)
     mirrored, frame, corners_px = _detect(gray)
     scale, found = measure_photo(gray[:, ::-1] if mirrored else gray, frame, corners_px, paper)
-    return _judge("photo", scale, None, mirrored=mirrored, paper=found)
+    return judge("photo", scale, None, mirrored=mirrored, paper=found)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -230,60 +190,3 @@ def _vector_scale(centers_mm: dict[int, NDArray[np.float64]]) -> Scale | None:
         return measure_scale(frame_of(set(centers_mm)), centers_mm)
     except InputError:
         return None
-
-
-def _judge(
-    source: str,
-    scale: Scale,
-    vector: Scale | None,
-    page: tuple[int, int] = (1, 1),
-    mirrored: bool = False,
-    paper: Paper | None = None,
-) -> SheetCheck:
-    rules, mirrored = target_rules().check, mirrored or scale.mirrored
-    error = max(_error(measured) for measured in (scale, vector) if measured is not None)
-    verdict = _verdict(scale, error, mirrored)
-    return SheetCheck(
-        source=source,
-        page=page[0],
-        pages=page[1],
-        width_scale=scale.width,
-        height_scale=scale.height,
-        error=error,
-        error_mm_over_150=BASE_MM * error,
-        residual_mm=scale.residual_mm,
-        vector_scale=None if vector is None else (vector.width, vector.height),
-        rotation_deg=scale.rotation_deg,
-        skew_deg=scale.skew_deg,
-        mirrored=mirrored,
-        paper=None if paper is None else paper.name,
-        verdict=verdict if paper is None else f"{verdict} (measured by the edges of {paper.title} paper)",
-        passed=error <= rules.tolerance and scale.residual_mm <= rules.uneven_mm and not mirrored,
-    )
-
-
-def _error(scale: Scale) -> float:
-    return max(abs(scale.width - 1), abs(scale.height - 1), _shear(scale))
-
-
-def _shear(scale: Scale) -> float:
-    return abs(math.sin(math.radians(scale.skew_deg)))
-
-
-def _verdict(scale: Scale, error: float, mirrored: bool) -> str:
-    rules = target_rules().check
-    if mirrored:
-        return "printed mirrored: switch off mirror or transfer printing"
-    if scale.residual_mm > rules.uneven_mm:
-        return f"uneven by {scale.residual_mm:.2f} mm: lay the page flat and scan or photograph it again"
-    if error <= rules.tolerance:
-        return f"true to scale: off by {100 * error:.2f} %, {BASE_MM * error:.2f} mm over {BASE_MM:g} mm"
-    if _shear(scale) > rules.tolerance:
-        return f"skewed by {scale.skew_deg:.2f} degrees: lay the page straight and print or scan it again"
-    if abs(scale.width - scale.height) > rules.tolerance:
-        return f"printed at {_percent(scale.width)} in width and {_percent(scale.height)} in height: {REMEDY}"
-    return f"printed at {_percent((scale.width + scale.height) / 2)}: {REMEDY}"
-
-
-def _percent(scale: float) -> str:
-    return f"{100 * scale:.1f} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from maskdesign.sheets.arrange import SQUARE_GAP_MM, STRIP_LABEL_MM, blank_page
 from maskdesign.sheets.drafting import GRAY, Pen
 from maskdesign.sheets.furniture import (
     LEGEND_ROW_MM,
@@ -16,7 +17,7 @@ from maskdesign.sheets.furniture import (
     legend,
 )
 from maskdesign.sheets.joins import draw_map
-from maskdesign.sheets.layout import SQUARE_GAP_MM, STRIP_LABEL_MM, Box, SheetLayout, blank_page
+from maskdesign.sheets.page import Box, SheetLayout
 from maskdesign.sheets.paper import MM_PER_INCH, Paper
 from maskdesign.sheets.piece import Piece
 from maskdesign.sheets.template import Template

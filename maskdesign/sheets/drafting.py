@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from maskdesign.sheets.layout import Box
+from maskdesign.sheets.page import Box
 from maskdesign.sheets.paper import Paper
 from maskdesign.sheets.template import Lines, LineStyle
 from maskdesign.sheets.texture import PackedImage

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from maskdesign.sheets.drafting import GRAY, Pen
-from maskdesign.sheets.layout import Box, SheetLayout
 from maskdesign.sheets.outline import ear_loop_symbol, fold_symbol, hatching, nose_wire_symbol
+from maskdesign.sheets.page import Box, SheetLayout
 from maskdesign.sheets.paper import MM_PER_INCH
 from maskdesign.sheets.piece import Piece
 from maskdesign.sheets.targets import MODULES, target_modules, target_rules

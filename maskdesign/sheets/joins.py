@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from maskdesign.sheets.drafting import GRAY, INK, Pen
-from maskdesign.sheets.layout import RING_MM, Box, SheetLayout, Tile, tile_name
+from maskdesign.sheets.page import Box, SheetLayout, Tile
+from maskdesign.sheets.tiling import RING_MM, tile_name
 
 SMALL_PT = 5.2
 PAPER_GRAY, MASK_GRAY = "#f2f2f2", "#d9d9d9"

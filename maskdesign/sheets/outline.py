@@ -9,7 +9,7 @@ from math import ceil
 
 from maskdesign.geometry.polygon import grown
 from maskdesign.sheets.drafting import GRAY, INK, Pen, Points
-from maskdesign.sheets.layout import Box
+from maskdesign.sheets.page import Box
 from maskdesign.sheets.piece import Artwork, Cell, Piece
 from maskdesign.sheets.template import LineStyle, Template
 from maskdesign.sheets.texture import PackedImage, check_texture, enlarge, extend, pack

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from maskdesign import __version__
 from maskdesign.sheets.drafting import Points
-from maskdesign.sheets.layout import Box
+from maskdesign.sheets.page import Box
 from maskdesign.sheets.paper import Paper
 from maskdesign.sheets.targets import FORM_NAME, target_rules
 from maskdesign.sheets.template import LAYERS, LineStyle

@@ -96,6 +96,8 @@ def page_size_mm(page: Page) -> tuple[float, float]:
 def _check_file(path: Path) -> None:
     check_readable(path)
     size = path.stat().st_size
+    if size == 0:
+        raise InputError(f"{path}: is empty; {REMEDY}")
     if size > MAX_PDF_BYTES:
         raise InputError(f"{path}: {size >> 20} MiB exceed the limit of {MAX_PDF_BYTES >> 20} MiB; {REMEDY}")
     if not is_pdf(path):

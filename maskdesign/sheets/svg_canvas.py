@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from xml.sax.saxutils import escape, quoteattr
 
 from maskdesign.sheets.drafting import Points
-from maskdesign.sheets.layout import Box
+from maskdesign.sheets.page import Box
 from maskdesign.sheets.paper import Paper
 from maskdesign.sheets.targets import FORM_NAME
 from maskdesign.sheets.template import LineStyle

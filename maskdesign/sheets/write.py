@@ -14,8 +14,9 @@ from maskdesign.sheets.cover import plan_cover
 from maskdesign.sheets.drafting import Canvas, Pen
 from maskdesign.sheets.furniture import draw_header, draw_notes, draw_ruler, draw_squares, draw_strip, draw_targets
 from maskdesign.sheets.joins import draw_joins
-from maskdesign.sheets.layout import Box, SheetInfo, SheetLayout, plan_pages
+from maskdesign.sheets.layout import plan_pages
 from maskdesign.sheets.outline import Print, draw_piece, prepare
+from maskdesign.sheets.page import Box, SheetInfo, SheetLayout
 from maskdesign.sheets.paper import Paper
 from maskdesign.sheets.pdf_canvas import PdfCanvas
 from maskdesign.sheets.piece import Artwork, Piece, mask_piece
