@@ -17,8 +17,9 @@ from maskdesign.errors import FaceError
 from maskdesign.faces.detect import detect_face
 from maskdesign.faces.head_model import load_head_model
 from maskdesign.faces.landmarks import LANDMARK_INDEX
-from maskdesign.faces.photo import PhotoFace, face_from_photo, frontalize
+from maskdesign.faces.photo import PhotoFace, face_from_photo
 from maskdesign.faces.scan import FaceScan, load_face, save_face
+from maskdesign.faces.upright import frontalize
 from maskdesign.files import read_image
 from maskdesign.geometry.align import apply_similarity
 

@@ -6,6 +6,7 @@ import pytest
 
 from maskdesign.errors import MeshError
 from maskdesign.geometry.disc import boundary_loops, check_disc, make_disc
+from maskdesign.geometry.height_field import HeightField, height_field_mesh
 from maskdesign.geometry.mesh import TriangleMesh
 from maskdesign.geometry.patch import flatten_patch
 from tests.flatten_surfaces import bumpy_patch, disk_points, flat_square, hemisphere, square_with_hole, torus_with_hole
@@ -137,3 +138,17 @@ def test_a_map_that_would_flip_is_refused_and_not_returned():
     check_disc(tube)
     with pytest.raises(MeshError, match="triangles flip when the patch is laid flat; remove spikes"):
         flatten_patch(tube)
+
+
+def test_needles_that_flip_are_cut_out_where_asked():
+    heights, random = np.zeros((25, 25)), np.random.default_rng(1)
+    for _ in range(6):
+        heights[random.integers(3, 22), random.integers(3, 22)] = random.uniform(5, 60)
+    spiky = height_field_mesh(HeightField(np.arange(25.0), np.arange(24.0, -1, -1), heights))
+    with pytest.raises(MeshError, match="of 1152 triangles flip"):
+        flatten_patch(spiky)
+    patch = flatten_patch(spiky, cuts=2)
+    assert patch.report.flipped == 0 and np.isfinite(patch.report.quasi_conformal_max)
+    known = patch.source >= 0
+    assert 1 <= len(spiky.vertices) - known.sum() <= 6, "only what is beside the flip goes"
+    np.testing.assert_array_equal(patch.mesh.vertices[known], spiky.vertices[patch.source[known]])

@@ -18,6 +18,7 @@ from maskdesign.faces.formats.ict import ict_vertices, read_ict
 from maskdesign.faces.from_scan import face_from_scan
 from maskdesign.faces.head import builtin_face
 from maskdesign.faces.nose import find_nose
+from maskdesign.faces.population import random_ict_head
 from maskdesign.faces.raw import RangeImage, RawScan
 from maskdesign.faces.read import read_scan
 from maskdesign.faces.scan import LANDMARKS, load_face, save_face
@@ -283,3 +284,13 @@ def test_the_unrolled_face_keeps_its_neighborhoods_better_than_its_shadow(own_he
     assert 2 < np.nanmedian(unrolled.distance_mm) < 20
     far = np.abs(unrolled.points_mm[..., 0]) > 50
     assert np.nanmedian(unrolled.distance_mm[far & unrolled.valid]) > np.nanmedian(unrolled.distance_mm)
+
+
+def test_heads_with_open_eyes_and_lashes_unroll_too(ict):
+    for number in range(4):
+        unrolled = unroll_face(random_ict_head(ict, 3, number).mesh)
+        seen = unrolled.points_mm[unrolled.valid]
+        assert unrolled.valid.sum() > 3000 and np.isfinite(unrolled.distance_mm[unrolled.valid]).all()
+        assert 8 < np.nanmedian(unrolled.distance_mm) < 20
+        eyes = (np.abs(np.abs(seen[:, 0]) - 31) < 14) & (np.abs(seen[:, 1] - 33) < 12)
+        assert eyes.sum() > 200, "the eyes belong to the face"

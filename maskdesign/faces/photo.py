@@ -20,24 +20,18 @@ from maskdesign.faces.head_model import (
     reach_share,
     with_eye_middles,
 )
-from maskdesign.faces.landmarks import LANDMARK_INDEX, LEFT_IRIS, LOWER_LIP, NOSE_TIP, RIGHT_IRIS, UPPER_LIP
+from maskdesign.faces.landmarks import LANDMARK_INDEX, LOWER_LIP, NOSE_TIP, UPPER_LIP
 from maskdesign.faces.scan import FaceScan
 from maskdesign.faces.texture import PhotoMap, ear_uv, paint_head
-from maskdesign.geometry.align import Similarity, apply_similarity, fit_similarity
+from maskdesign.faces.upright import frontalize, size_factor
+from maskdesign.geometry.align import Similarity, apply_similarity
 from maskdesign.geometry.mesh import TriangleMesh, vertex_normals
 from maskdesign.geometry.subdivide import interpolating_controls
 
-IRIS_MM = 11.7
-MIN_IRIS_PX = 15.0
-SIZE_RANGE = (0.9, 1.1)
-"""Adult faces relative to the canonical size, two standard deviations; an iris measured beyond them is a squint."""
-DEPTH_FACTORS = np.linspace(0.8, 1.25, 10)
 HALF_WORTH_DEG = 15.0
 """A photo turned this far counts half as much as a frontal one: depth that is guessed from the side is worse."""
 HALF_WORTH_OPENING = 0.2
 """The same for an open mouth, its height over its width between the lips."""
-SYMMETRY = 0.5
-"""How far depth is drawn towards its mirror image; 1 = symmetric."""
 
 
 @dataclass(frozen=True)
@@ -154,72 +148,11 @@ def _fit_shots(
     weights = np.array([_worth(pose, shot) for (pose, _), shot in zip(upright, shots, strict=True)])
     weights /= weights.sum()
     landmarks = np.tensordot(weights, np.stack([points for _, points in upright]), 1)
-    factor, scale_source = _size_factor(shots, [pose for pose, _ in upright], weights, landmarks, ipd_mm)
+    seen = [(shot.detection.landmarks_px, pose) for shot, (pose, _) in zip(shots, upright, strict=True)]
+    factor, scale_source = size_factor(seen, weights, landmarks, ipd_mm)
     head = fit_head(model, (landmarks - landmarks[NOSE_TIP]) * factor)
     poses = [Similarity(p.scale * factor, p.R, (p.t - landmarks[NOSE_TIP]) * factor) for p, _ in upright]
     return head, poses, weights, scale_source
-
-
-def frontalize(model: HeadModel, landmarks_px: NDArray[np.float64]) -> tuple[Similarity, NDArray[np.float64]]:
-    """Take the head's pose out of landmarks.
-
-    mediapipe's depth is relative and flattens or deepens with the pose: the factor on z that makes the landmarks most
-    similar to the canonical face is applied first. Depth is then drawn halfway to its mirror image, because the far
-    side of a turned head is guessed.
-
-    Args:
-        model: the built-in head.
-        landmarks_px: (478, 3) as in `FaceDetection`.
-
-    Returns:
-        The similarity from (x, -y, -z) in pixels to the canonical frame, and the (478, 3) landmarks there.
-    """
-    canonical, points = model.canonical_mm, landmarks_px * [1, -1, -1]
-    candidates = []
-    for depth in DEPTH_FACTORS:
-        deep = points * [1, 1, depth]
-        similarity = fit_similarity(deep[:468], canonical[:468])
-        candidates.append((np.square(apply_similarity(similarity, deep[:468]) - canonical[:468]).sum(), depth))
-    depth = min(candidates)[1]
-    upright = apply_similarity(fit_similarity(points[:468] * [1, 1, depth], canonical[:468]), points * [1, 1, depth])
-    mirrored = upright[model.mirror, 2]
-    upright[:, 2] += SYMMETRY / 2 * (mirrored - upright[:, 2])
-    return fit_similarity(points[:468], upright[:468]), upright
-
-
-def _size_factor(
-    shots: Sequence[Shot],
-    poses: Sequence[Similarity],
-    weights: NDArray[np.float64],
-    upright: NDArray[np.float64],
-    ipd_mm: float | None,
-) -> tuple[float, str]:
-    """What canonical millimeters must be multiplied by, and why."""
-    if ipd_mm is not None:
-        pupils = upright[[LEFT_IRIS[0], RIGHT_IRIS[0]], :2]
-        return float(ipd_mm / np.linalg.norm(pupils[1] - pupils[0])), "interpupillary distance given"
-    factors, counts = [], []
-    for shot, pose, weight in zip(shots, poses, weights, strict=True):
-        widths = [iris_width_px(shot.detection.landmarks_px, pose, iris) for iris in (LEFT_IRIS, RIGHT_IRIS)]
-        if np.mean(widths) >= MIN_IRIS_PX:
-            factors.append(IRIS_MM / (np.mean(widths) * pose.scale))
-            counts.append(weight)
-    if not factors:
-        return 1.0, "canonical"
-    return float(np.clip(np.average(factors, weights=counts), *SIZE_RANGE)), "iris"
-
-
-def iris_width_px(landmarks_px: NDArray[np.float64], pose: Similarity, iris: tuple[int, ...]) -> float:
-    """The level diameter of an iris as it would appear from the front; lids hide the upright one.
-
-    Args:
-        landmarks_px: (478, 3) as in `FaceDetection`.
-        pose: the head's pose in the photo.
-        iris: `LEFT_IRIS` or `RIGHT_IRIS`.
-    """
-    apparent = np.linalg.norm(landmarks_px[iris[1], :2] - landmarks_px[iris[3], :2])
-    foreshortening = np.linalg.norm(pose.R[0, :2])
-    return float(apparent / foreshortening)
 
 
 def _photo_map(model: HeadModel, head: FittedHead, detection: FaceDetection, pose: Similarity) -> PhotoMap:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maskdesign.errors import FaceError
 from maskdesign.faces.detect import FaceDetection, check_size, faces_of_photo
 from maskdesign.faces.head_model import load_head_model
-from maskdesign.faces.photo import frontalize
+from maskdesign.faces.upright import frontalize
 
 LEAD = 1.4
 """How much wider than the next face the main one of several must be."""

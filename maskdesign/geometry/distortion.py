@@ -55,7 +55,8 @@ def measure_flattening(mesh: TriangleMesh, flat: NDArray[np.float64]) -> Flatten
     dirichlet = float((areas * (first**2 + second**2)).sum() / 2)
     upright = determinant > 0
     scale = np.sqrt(total / max(abs((areas * determinant).sum()), 1e-300))
-    ratio = np.where(upright, first / np.where(upright, second, 1), np.inf)
+    wide = upright & (second > 0)
+    ratio = np.where(wide, first / np.where(wide, second, 1), np.inf)
     log_area = np.log(np.maximum(abs(determinant) * scale**2, 1e-300))
     strain = ((first * scale - 1) ** 2 + (second * scale - 1) ** 2) / 2
     return FlattenReport(

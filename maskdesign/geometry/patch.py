@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskdesign.errors import MeshError
 from maskdesign.geometry.disc import DiscReport, make_disc
-from maskdesign.geometry.distortion import FlattenReport, measure_flattening
+from maskdesign.geometry.distortion import FlattenReport, measure_flattening, singular_values
 from maskdesign.geometry.flatten import Disc, flatten_free, open_disc, open_sliver_disc
 from maskdesign.geometry.mesh import TriangleMesh
 
@@ -34,15 +34,26 @@ class FlatPatch:
     report: FlattenReport
 
 
-def flatten_patch(mesh: TriangleMesh) -> FlatPatch:
+def flatten_patch(mesh: TriangleMesh, cuts: int = 0) -> FlatPatch:
     """Make a disc of a patch and flatten it conformally with the least area distortion.
+
+    Args:
+        cuts: how often the corners of triangles that flip are cut out, and the patch is flattened again. Steep slivers
+            flip, such as those that bridge what a nose hides below it from a scanner.
 
     Raises:
         MeshError: no disc can be made of it, or every map flips triangles.
     """
-    disc, source, repair = make_disc(mesh)
-    flat, report = map_disc(disc, flatten_free)
-    return FlatPatch(disc, flat, source, repair, report)
+    left = mesh
+    for _ in range(cuts + 1):
+        disc, source, repair = make_disc(left)
+        flat, report = _least_flipped(disc, flatten_free)
+        if not report.flipped:
+            return FlatPatch(disc, flat, source, repair, report)
+        corners = source[disc.triangles[singular_values(disc, flat)[2] <= 0]]
+        beside = np.isin(left.triangles, corners[corners >= 0]).any(axis=1)
+        left = TriangleMesh(mesh.vertices, left.triangles[~beside])
+    raise _flipping(disc, report)
 
 
 def map_disc(
@@ -59,12 +70,26 @@ def map_disc(
     Raises:
         MeshError: the mesh is no disc, or both maps flip triangles.
     """
+    flat, report = _least_flipped(mesh, flatten)
+    if report.flipped:
+        raise _flipping(mesh, report)
+    return flat, report
+
+
+def _least_flipped(
+    mesh: TriangleMesh, flatten: Callable[[Disc], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], FlattenReport]:
+    found = []
     for opened in (open_disc, open_sliver_disc):
         flat = flatten(opened(mesh))
-        report = measure_flattening(mesh, flat)
-        if not report.flipped:
-            return flat, report
-    raise MeshError(
+        found.append((flat, measure_flattening(mesh, flat)))
+        if not found[-1][1].flipped:
+            break
+    return min(found, key=lambda each: each[1].flipped)
+
+
+def _flipping(mesh: TriangleMesh, report: FlattenReport) -> MeshError:
+    return MeshError(
         f"{report.flipped} of {len(mesh.triangles)} triangles flip when the patch is laid flat; "
         "remove spikes and parts that hang on by a few triangles, or sample the surface again"
     )
