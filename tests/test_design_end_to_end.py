@@ -52,7 +52,8 @@ def finished(tmp_path_factory) -> tuple[Path, dict]:
 
 def test_summary_names_files_that_exist(finished):
     folder, summary = finished
-    assert set(summary) == {"run", "seconds", "steps", "best_loss", "texture", "sheet", "report", "evaluation"}
+    files = {"texture", "sheet", "report", "evaluation"}
+    assert set(summary) == {"run", "seconds", "steps", "best_loss", "in_interval", "restarts"} | files
     assert summary["steps"] == 12
     for name in ("texture", "sheet", "report", "evaluation"):
         assert Path(summary[name]).is_file()

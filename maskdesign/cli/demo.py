@@ -44,4 +44,6 @@ def print_summary(summary: dict, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
+    if summary["in_interval"] is False:
+        print("The interval was not reached: a recognizer still matches too often; see the run's metrics.jsonl.")
     print(f"Designed in {summary['seconds']:.0f} s. Open {summary['report']}; print {summary['sheet']} at 100 %.")

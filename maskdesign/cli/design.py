@@ -87,6 +87,8 @@ def _design_for_many(args: DesignArgs) -> int:
     if args.json:
         print_json(asdict(summary))
     else:
+        if summary.in_interval is False:
+            print("The interval was not reached: a recognizer still matches too often; see the run's metrics.jsonl.")
         print(
             f"Designed for {summary.people} people in {summary.seconds:.0f} s: {summary.texture}; "
             f"test it with `maskdesign evaluate {summary.run} --photos {folder}`"

@@ -14,12 +14,17 @@ from maskdesign.mask.drape import DrapeSettings
 from maskdesign.mask.misplaced import PlacementRanges
 from maskdesign.mask.outline_file import with_outline
 from maskdesign.mask.pattern import MaskPattern
+from maskdesign.optimize.control import ControlSettings
+from maskdesign.optimize.fusion import AttentionSettings
+from maskdesign.optimize.generator import GeneratorSettings
 from maskdesign.optimize.objective import ObjectiveSettings
 from maskdesign.optimize.photo_probes import PhotoJitter
 from maskdesign.optimize.step import DesignSettings
 from maskdesign.optimize.texture import TextureStyle
 from maskdesign.render.distribution import HeldOutRanges, ViewRanges
 from maskdesign.render.renderer import RenderSettings
+
+CHOICES = {"fusion": ("mean", "attention"), "canvas": ("texels", "generator"), "until": ("steps", "interval")}
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,13 @@ class JobConfig:
         openings_mm: pleat openings that a design meets at random; `drape.opening_mm` is the one shown.
         papers: papers to make sheets for; the first one is `sheet.pdf` in the report.
         recognizers: names of those that a design meets; empty for all at hand. The others only judge.
+        fusion: how the recognizers' answers become one loss: "mean" of their hinges (`objective.worst_weight` heeds the
+            worst member more; 0 does not), or PrivacyMask's "attention" on recognizers, features and regions.
+        canvas: what a design improves: free "texels", or the weights of a "generator" that draws them from noise.
+        until: "steps" takes all of `design.steps`; "interval" ends as soon as every recognizer's FNMR on the validation
+            views is in the interval of `control` or above it. A design for many people then has a second round, which
+            the other half of them joins.
+        begin_from: run folder of a design to continue from, with either canvas; empty to begin from noise.
         ipd_mm: distance between the wearer's pupils; 0 where it is to be measured from the irises.
         photos, jitter: of designs for many people, and of evaluations on real photos.
     """
@@ -64,6 +76,10 @@ class JobConfig:
     openings_mm: tuple[float, ...] = (100.0, 107.0, 130.0)
     papers: tuple[str, ...] = ("a4", "letter")
     recognizers: tuple[str, ...] = ()
+    fusion: str = "mean"
+    canvas: str = "texels"
+    until: str = "steps"
+    begin_from: str = ""
     ipd_mm: float = 0.0
     mask: MaskPattern = field(default_factory=MaskPattern)
     drape: DrapeSettings = field(default_factory=DrapeSettings)
@@ -73,7 +89,10 @@ class JobConfig:
     render: RenderSettings = field(default_factory=RenderSettings)
     texture: TextureStyle = field(default_factory=TextureStyle)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    attention: AttentionSettings = field(default_factory=AttentionSettings)
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
     design: DesignSettings = field(default_factory=DesignSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     photos: PhotoProtocol = field(default_factory=PhotoProtocol)
     jitter: PhotoJitter = field(default_factory=PhotoJitter)
@@ -81,6 +100,9 @@ class JobConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ConfigError(f"seed = {self.seed} must not be negative")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} = {getattr(self, name)} must be one of {', '.join(known)}")
         if not self.openings_mm:
             raise ConfigError("openings_mm must name at least one pleat opening")
         if self.evaluation.opening_mm in self.openings_mm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,28 +14,32 @@ from maskdesign.config import config_hash, to_toml
 from maskdesign.faces.photo import PhotoFace, face_from_photo
 from maskdesign.files import read_image, write_bytes, write_image
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.design_parts import begun_identity, chosen_adversary, chosen_canvas, chosen_control
 from maskdesign.jobs.evaluate import evaluation_stage
 from maskdesign.jobs.held_out import held_out_stage
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import (
     Subject,
-    build_problem,
     chosen_recognizers,
     drape_stage,
     enroll_all,
     face_stage,
     job_identity,
+    scene_at,
 )
 from maskdesign.mask.loops import head_with_loops
+from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
+from maskdesign.optimize.ensemble import Member, WearerProbes
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import DesignState, Problem
 from maskdesign.optimize.texture import texture_pixels
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
+from maskdesign.render.bank import ShotBank
 from maskdesign.render.gltf import worn_glb
 from maskdesign.run import Run, begin_run, locked
 
@@ -58,12 +63,19 @@ class Photo:
 
 @dataclass(frozen=True)
 class DesignSummary:
-    """What `--json` prints after a demo or a design."""
+    """What `--json` prints after a demo or a design.
+
+    Attributes:
+        in_interval: whether every recognizer's FNMR reached the interval of `until = "interval"`; None without one.
+        restarts: how often the texture collapsed to one color and began again from another seed.
+    """
 
     run: str
     seconds: float
     steps: int
     best_loss: float
+    in_interval: bool | None
+    restarts: int
     texture: str
     sheet: str
     report: str
@@ -103,7 +115,7 @@ def design_mask(
     started = time.monotonic()
     progress.stage("Recognizers")
     recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
-    identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number)
+    identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number) | begun_identity(config)
     progress.stage("Face")
     # Before the folder is made: a photo that is refused leaves nothing behind.
     found = None if Run(out).photo_facts.exists() else find_face(photo)
@@ -116,6 +128,8 @@ def design_mask(
         seconds=round(time.monotonic() - started, 1),
         steps=state.step,
         best_loss=state.best_loss,
+        in_interval=None if chosen_control(config) is None else state.handed_over,
+        restarts=state.restarts,
         texture=str(run.texture),
         sheet=str(run.sheet(config.papers[0])),
         report=str(run.report),
@@ -142,6 +156,27 @@ def _run_stages(
     specs = [recognizer.spec for recognizer in recognizers]
     report_stage(run, config, subject, worn[config.drape.opening_mm], specs, evaluation)
     return state
+
+
+def build_problem(
+    subject: Subject, worn: Mapping[float, WornMask], members: tuple[Member, ...], config: JobConfig
+) -> Problem:
+    """The design problem of a run."""
+    scenes = tuple(
+        scene_at(subject.face, placed, config)
+        for number, opening in enumerate(config.openings_mm)
+        for placed in misplaced(subject.face, worn[opening], config.placement, config.seed + number)
+    )
+    bank = ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps)
+    recognizers = [member.recognizer for member in members]
+    return Problem(
+        adversary=chosen_adversary(recognizers, [member.enrolment[None] for member in members], config),
+        probes=WearerProbes(subject.face, members, bank),
+        canvas=chosen_canvas(config),
+        design=config.design,
+        seed=config.seed,
+        control=chosen_control(config),
+    )
 
 
 def _write_design(

@@ -20,17 +20,12 @@ from maskdesign.files import read_image, write_image, write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.loops import head_with_loops
-from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
-from maskdesign.optimize.adversary import MarginFusion
-from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.enrolment import enroll
-from maskdesign.optimize.ensemble import Member, WearerProbes
-from maskdesign.optimize.step import Problem
+from maskdesign.optimize.ensemble import Member
 from maskdesign.optimize.texture import grid_shape, texture_tensor
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
-from maskdesign.render.bank import ShotBank
 from maskdesign.render.scene import Scene, build_scene
 from maskdesign.run import Run, read_job
 
@@ -114,25 +109,6 @@ def needed_openings(config: JobConfig) -> list[float]:
 def scene_at(face: FaceScan, worn: WornMask, config: JobConfig) -> Scene:
     """Head, loops and worn mask as one scene."""
     return build_scene(head_with_loops(face, worn, config.mask), worn, config.mask)
-
-
-def build_problem(
-    subject: Subject, worn: Mapping[float, WornMask], members: tuple[Member, ...], config: JobConfig
-) -> Problem:
-    """The design problem of a run."""
-    scenes = tuple(
-        scene_at(subject.face, placed, config)
-        for number, opening in enumerate(config.openings_mm)
-        for placed in misplaced(subject.face, worn[opening], config.placement, config.seed + number)
-    )
-    bank = ShotBank(scenes, config.views, config.render, config.seed, config.design.bank_steps)
-    return Problem(
-        adversary=MarginFusion(tuple(member.recognizer for member in members), config.objective),
-        probes=WearerProbes(subject.face, members, bank),
-        canvas=Texels(config.texture, config.mask),
-        design=config.design,
-        seed=config.seed,
-    )
 
 
 def enroll_all(face: FaceScan, recognizers: list[Recognizer], config: JobConfig) -> tuple[Member, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,11 @@ from maskdesign.evaluation.protocol import DesignPeople, choose_design_people
 from maskdesign.evaluation.table import NO_MASK
 from maskdesign.files import write_image, write_json
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.design_parts import begun_identity, chosen_adversary, chosen_canvas, chosen_control
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import chosen_recognizers
-from maskdesign.optimize.adversary import MarginFusion
-from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
@@ -40,12 +39,14 @@ STORE = "masked-photos"
 
 @dataclass(frozen=True)
 class UniversalSummary:
-    """What a universal design prints."""
+    """What a universal design prints; `in_interval` and `restarts` as in `DesignSummary`."""
 
     run: str
     seconds: float
     steps: int
     best_loss: float
+    in_interval: bool | None
+    restarts: int
     people: int
     photos: int
     without_face: int
@@ -55,11 +56,16 @@ class UniversalSummary:
 
 @dataclass(frozen=True)
 class _Group:
-    """Masked photos of some people, and for each one a person's number and embeddings of their other photos."""
+    """Masked photos of some people, and for each one a person's number and embeddings of their other photos.
+
+    Attributes:
+        known: for each recognizer (n, E) embeddings of the photos without masks.
+    """
 
     photos: list[MaskedPhoto]
     people: np.ndarray
     enrolments: list[tuple[Tensor, ...]]
+    known: list[Tensor]
 
 
 def store_beside(run_folder: Path, config: JobConfig) -> PhotoStore:
@@ -85,7 +91,7 @@ def design_for_many(
     progress.stage("Recognizers")
     recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
     people = choose_design_people(read_pairs(pairs), config.photos, count, config.seed)
-    run = begin_run(out, to_toml(config), _identity(photos, people, recognizers))
+    run = begin_run(out, to_toml(config), _identity(photos, people, recognizers) | begun_identity(config))
     with locked(run):
         progress.stage("Masked photos")
         store = store_beside(out, config)
@@ -115,6 +121,8 @@ def design_for_many(
         seconds=round(time.monotonic() - started, 1),
         steps=state.step,
         best_loss=state.best_loss,
+        in_interval=None if chosen_control(config) is None else state.handed_over,
+        restarts=state.restarts,
         people=len(np.unique(design.people)),
         photos=len(design.photos),
         without_face=len(refused),
@@ -160,11 +168,14 @@ def _group(
     photos = [photo for own in kept for photo in own]
     numbers = np.repeat(np.arange(len(kept)), [len(own) for own in kept])
     chosen = [rows[photo] for photo in photos]
-    columns = [mean_of_others(embeddings[chosen], numbers) for embeddings in bare]
-    return _Group([store.load(keys[photo]) for photo in photos], numbers, list(zip(*columns, strict=True)))
+    known = [embeddings[chosen] for embeddings in bare]
+    columns = [mean_of_others(embeddings, numbers) for embeddings in known]
+    masked = [store.load(keys[photo]) for photo in photos]
+    return _Group(masked, numbers, list(zip(*columns, strict=True)), known)
 
 
 def _problem(design: _Group, held_out: _Group, recognizers: Sequence[Recognizer], config: JobConfig) -> Problem:
+    control = chosen_control(config)
     probes = PhotoProbes(
         photos=design.photos,
         enrolments=design.enrolments,
@@ -175,9 +186,17 @@ def _problem(design: _Group, held_out: _Group, recognizers: Sequence[Recognizer]
         seed=config.seed,
     )
     return Problem(
-        adversary=MarginFusion(tuple(recognizers), config.objective),
-        probes=probes,
-        canvas=Texels(config.texture, config.mask),
+        adversary=chosen_adversary(recognizers, design.known, config),
+        probes=probes if control is None else _first_round(probes, design.people),
+        canvas=chosen_canvas(config),
         design=config.design,
         seed=config.seed,
+        control=control,
+        joined=None if control is None else probes,
     )
+
+
+def _first_round(probes: PhotoProbes, people: np.ndarray) -> PhotoProbes:
+    """The photos of the first half of the people; the others join in the second round."""
+    count = int((people <= people.max() // 2).sum())
+    return replace(probes, photos=probes.photos[:count], enrolments=probes.enrolments[:count])

@@ -8,7 +8,13 @@ from typing import Protocol
 from torch import Tensor
 
 from maskdesign.mask.pattern import MaskPattern
-from maskdesign.optimize.texture import TextureStyle, grid_shape, initial_parameters, texture_from_parameters
+from maskdesign.optimize.texture import (
+    TextureStyle,
+    grid_shape,
+    initial_parameters,
+    resampled,
+    texture_from_parameters,
+)
 
 
 class Canvas(Protocol):
@@ -29,13 +35,21 @@ class Canvas(Protocol):
 
 @dataclass(frozen=True)
 class Texels:
-    """The parameters are logits of the inks on a grid over one repeat of the sheet; a `Canvas`."""
+    """The parameters are logits of the inks on a grid over one repeat of the sheet; a `Canvas`.
+
+    Attributes:
+        style, pattern: inks and spacings, and the sheet.
+        begun: (K, rows, columns) logits of a design to continue from, on any grid; None begins from noise.
+    """
 
     style: TextureStyle
     pattern: MaskPattern
+    begun: Tensor | None = None
 
     def initial(self, seed: int) -> Tensor:
-        """Normal noise, (K, rows, columns)."""
+        """Normal noise, or the design to continue from, (K, rows, columns)."""
+        if self.begun is not None:
+            return resampled(self.begun, self.repeat_shape[1:])
         return initial_parameters(self.style, self.pattern, seed)
 
     def texture(self, parameters: Tensor) -> Tensor:

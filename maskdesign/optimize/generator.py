@@ -20,7 +20,7 @@ from torch import Tensor
 
 from maskdesign.errors import ConfigError
 from maskdesign.optimize.canvas import Texels
-from maskdesign.optimize.texture import grid_shape
+from maskdesign.optimize.texture import grid_shape, resampled
 
 NEGATIVE_SLOPE = 0.2
 
@@ -146,12 +146,6 @@ def _decode(features: Tensor, kernels: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _wrapped(features: Tensor) -> Tensor:
     return F.pad(features, (1, 1, 1, 1), mode="circular")
-
-
-def resampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
-    """(K, rows, columns) logits on another grid: averaged where it is coarser, bicubic where it is finer."""
-    coarser = size[0] < logits.shape[1] or size[1] < logits.shape[2]
-    return F.interpolate(logits[None], size=tuple(size), mode="bicubic", align_corners=False, antialias=coarser)[0]
 
 
 def texels_from_generator(generator: Generator, parameters: Tensor) -> Tensor:

@@ -116,6 +116,12 @@ def bicubic(values: Tensor, shape: tuple[int, int]) -> Tensor:
     return down @ (values @ across.T)
 
 
+def resampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """(K, rows, columns) logits on another grid: averaged where it is coarser, bicubic where it is finer."""
+    coarser = size[0] < logits.shape[1] or size[1] < logits.shape[2]
+    return F.interpolate(logits[None], size=tuple(size), mode="bicubic", align_corners=False, antialias=coarser)[0]
+
+
 @functools.lru_cache(maxsize=32)
 def _bicubic_matrix(count: int, wanted: int) -> Tensor:
     """(wanted, count) float64: interpolation is linear, so the unit vectors tell all of it."""
