@@ -14,6 +14,7 @@ from skimage.transform import SimilarityTransform
 
 from maskdesign.recognition.align import align_faces, similarity_from_points
 from maskdesign.recognition.dlib_net import dlib_spec
+from maskdesign.recognition.warp import warp_affine, warp_by_grid
 
 SPEC = replace(dlib_spec(), width_px=32, height_px=40, template_px=((8.0, 12.0), (24.0, 12.0), (16.0, 30.0)))
 TEMPLATE = torch.tensor(SPEC.template_px, dtype=torch.float64)
@@ -136,6 +137,19 @@ def test_gradients_to_images_and_points(scale: float) -> None:
     points = (torch.tensor(small.template_px, dtype=torch.float64) * scale + 1.3)[None].requires_grad_()
     image = picture(24, 24).requires_grad_()
     assert torch.autograd.gradcheck(lambda i, p: align_faces(i, p, small), (image, points), eps=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.0, -9.3, 25.0, 1e9], ids=lambda shift: f"{shift:g}")
+def test_warps_against_grid_sample(shift: float) -> None:
+    """Inside, across each rim, and far outside the picture: values and both gradients."""
+    generator = torch.Generator().manual_seed(3)
+    images = picture(24, 32, batch=2).requires_grad_()
+    places = torch.tensor([[[1.1, 0.3, shift], [-0.2, 0.9, 2.0]], [[0.8, 0.0, 1.0], [0.1, 1.2, shift]]]).double()
+    places.requires_grad_()
+    slope = torch.rand(2, 3, 20, 28, generator=generator, dtype=torch.float64)
+    ours, oracle = (warp(images, places, 20, 28) for warp in (warp_affine, warp_by_grid))
+    torch.testing.assert_close(ours, oracle)
+    torch.testing.assert_close(*(torch.autograd.grad(crops, (images, places), slope) for crops in (ours, oracle)))
 
 
 def test_crops_against_dlib(shared) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maskdesign.recognition.spec import RecognizerSpec
+from maskdesign.recognition.warp import warp_affine
 
 
 def similarity_from_points(points_px: Tensor, template_px: Tensor) -> Tensor:
@@ -59,18 +60,12 @@ def align_faces(images: Tensor, points_px: Tensor, spec: RecognizerSpec) -> Tens
     return torch.cat(crops)
 
 
-def _crop_pixels_in_image(transform: Tensor, height_px: int, width_px: int, scale: Tensor, shift: float) -> Tensor:
-    """(B, height, width, 2) scale * p + shift, p the place in the picture of the center of each pixel of the crop."""
+def _places_in_image(transform: Tensor, factor: int) -> Tensor:
+    """(B, 2, 3), the map from the crop to the picture after its pixels were averaged by a factor."""
     linear, offset = transform[..., :2], transform[..., 2:]
     # The inverse of a similarity is its transpose over the squared scale.
     inverse = linear.transpose(1, 2) / (linear[:, :1] ** 2).sum(dim=2, keepdim=True)
-    start = scale * -(inverse @ offset)[..., 0] + shift
-    along, down = scale[:, None] * inverse[..., :1], scale[:, None] * inverse[..., 1:]
-    x, y = (
-        torch.arange(count, dtype=transform.dtype, device=transform.device) + 0.5 for count in (width_px, height_px)
-    )
-    rows = start[:, :, None] + down * y
-    return torch.stack([rows[:, k, :, None] + (along[:, k] * x)[:, None] for k in (0, 1)], dim=3)
+    return torch.cat([inverse, -(inverse @ offset)], dim=2) / factor
 
 
 def _averaging_factors(transform: Tensor) -> list[int]:
@@ -81,7 +76,4 @@ def _averaging_factors(transform: Tensor) -> list[int]:
 def _sample(images: Tensor, transform: Tensor, shape: tuple[int, int], factor: int) -> Tensor:
     if factor > 1:
         images = functional.avg_pool2d(images, factor, ceil_mode=True, count_include_pad=False)
-    # grid_sample counts from -1 to 1 across the picture.
-    to_grid = 2 / transform.new_tensor([images.shape[3] * factor, images.shape[2] * factor])
-    grid = _crop_pixels_in_image(transform, *shape, to_grid, -1.0)
-    return functional.grid_sample(images, grid, align_corners=False, padding_mode="zeros")
+    return warp_affine(images, _places_in_image(transform, factor), *shape)
