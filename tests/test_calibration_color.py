@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -19,9 +17,6 @@ from maskdesign.calibration.color import (
     to_print,
 )
 from maskdesign.errors import InputError
-from maskdesign.jobs.calibrate_apply import is_doubted, write_design
-from maskdesign.jobs.config import load_config
-from maskdesign.mask.pattern import MaskPattern
 from maskdesign.render.color import DECODED
 
 PATCHES = load_chart().patch_rgb
@@ -94,29 +89,3 @@ def test_srgb_profile_is_the_identity_and_other_files_are_refused(tmp_path):
     (tmp_path / "bad.icc").write_bytes(b"no profile")
     with pytest.raises(InputError, match="ICC"):
         icc_response(tmp_path / "bad.icc", PATCHES)
-
-
-def worn_document(**changes) -> dict:
-    pattern = MaskPattern(pleat_rows_mm=(35.0, 67.5))
-    return {"asked_opening_mm": 117.3, "placement_mm": -3.0, "pattern": asdict(pattern), **changes}
-
-
-def test_design_configuration_carries_what_was_measured(tmp_path):
-    fit = fit_response(PATCHES, press(PATCHES))
-    response = {"exponents": fit.response.exponents, "coefficients": fit.response.coefficients}
-    write_design(tmp_path, {"worn": worn_document(), "color": {"response": response}})
-    config = load_config(tmp_path / "design.toml", ())
-    # Two pleats: shut they are 115 mm high, so the lower opening is not below that.
-    assert config.drape.opening_mm == config.evaluation.opening_mm == 117.3
-    assert config.openings_mm == (115.0, 121.3)
-    assert config.mask == MaskPattern(pleat_rows_mm=(35.0, 67.5), nose_v_mm=32.0)
-    assert config.render.print_response == fit.response
-
-
-def test_doubted_fit_leaves_no_design_configuration(tmp_path):
-    write_design(tmp_path, {"worn": worn_document()})
-    assert (tmp_path / "design.toml").exists()
-    doubted = {"worn": worn_document(doubted=True)}
-    write_design(tmp_path, doubted)
-    assert not (tmp_path / "design.toml").exists()
-    assert is_doubted(doubted) and not is_doubted({}) and not is_doubted({"worn": worn_document()})

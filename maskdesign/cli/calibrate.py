@@ -91,7 +91,8 @@ def _color(args: CalibrateArgs) -> int:
 
 
 def _report(args: CalibrateArgs) -> int:
-    from maskdesign.jobs.calibrate_report import describe, require_result
+    from maskdesign.jobs.calibrate_reading import require_result
+    from maskdesign.jobs.calibrate_report import describe
 
     document = require_result(args.out)
     if args.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -19,6 +19,9 @@ from maskdesign.cli.terminal import (
     print_json,
     shown_progress,
 )
+
+if TYPE_CHECKING:
+    from maskdesign.jobs.config import JobConfig
 
 PhotoPath = Annotated[Path, tyro.conf.arg(aliases=("--photos",))]
 
@@ -34,6 +37,7 @@ class DesignArgs:
         photo: Photo of the unmasked face; or a folder (PERSON/PERSON_0001.jpg and pairs.txt) for one common design.
         people: Of a folder, how many people to design for; those of the test folds are never looked at.
         config: TOML file; keys that it leaves out keep their defaults.
+        calibration: Folder of `maskdesign calibrate`: openings, placement and colors as measured of your own mask.
         out: Run folder; runs/NAME after the photo else.
         models: Folder of ONNX recognizers (NAME.onnx with NAME.toml) that join the ensemble; MASKDESIGN_MODELS else.
         face: Which face, counted from the left from 1, where the photo shows several.
@@ -45,6 +49,7 @@ class DesignArgs:
     mode: Literal["mask", "template"] = "mask"
     people: int = 120
     config: OptionalPath = None
+    calibration: OptionalPath = None
     out: OptionalPath = None
     models: OptionalPath = None
     face: OptionalInt = None
@@ -63,11 +68,17 @@ def main(words: Sequence[str]) -> int:
     return _design_for_many(args) if args.photo.is_dir() else _design_for_one(args)
 
 
-def _design_for_one(args: DesignArgs) -> int:
+def _config(args: DesignArgs) -> JobConfig:
+    from maskdesign.jobs.calibrate_apply import calibrated_values
     from maskdesign.jobs.config import load_config
+
+    return load_config(args.config, args.set, None if args.calibration is None else calibrated_values(args.calibration))
+
+
+def _design_for_one(args: DesignArgs) -> int:
     from maskdesign.jobs.design import design_mask, read_photo
 
-    config = load_config(args.config, args.set)
+    config = _config(args)
     photo = read_photo(args.photo, config.ipd_mm or None, args.face)
     out = args.out if args.out is not None else Path("runs") / args.photo.stem
     with shown_progress() as progress:
@@ -77,10 +88,9 @@ def _design_for_one(args: DesignArgs) -> int:
 
 
 def _design_for_many(args: DesignArgs) -> int:
-    from maskdesign.jobs.config import load_config
     from maskdesign.jobs.universal import design_for_many
 
-    config, folder = load_config(args.config, args.set), args.photo
+    config, folder = _config(args), args.photo
     out = args.out if args.out is not None else Path("runs") / f"{folder.resolve().name}-{args.people}"
     with shown_progress() as progress:
         summary = design_for_many(folder, folder / "pairs.txt", args.people, config, out, args.models, progress)

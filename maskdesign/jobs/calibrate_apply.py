@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from maskdesign.config import from_mapping, read_toml
+from maskdesign.errors import InputError
 from maskdesign.files import write_text
+from maskdesign.jobs.calibrate_reading import require_result
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import widest_opening_mm
 
@@ -26,7 +28,7 @@ def is_doubted(document: dict[str, Any]) -> bool:
 
 
 def write_design(folder: Path, document: dict[str, Any]) -> None:
-    """Write `design.toml`, for `maskdesign design --config`; nothing where neither a worn mask nor colors are known.
+    """Write `design.toml`, for `design --calibration`; nothing where neither a worn mask nor colors are known.
 
     The measured opening is the one that is shown and judged; the design meets one to either side of it. Where the fit
     is doubted there is no file afterwards, an older one neither.
@@ -42,6 +44,23 @@ def write_design(folder: Path, document: dict[str, Any]) -> None:
     if lines:
         write_text(folder / DESIGN, "# Written by maskdesign calibrate.\n" + "\n".join(lines) + "\n")
         read_toml(folder / DESIGN)
+
+
+def calibrated_values(folder: Path) -> dict[str, Any]:
+    """What a calibration folder tells a design: openings, placement, print response, in the places of `JobConfig`.
+
+    Raises:
+        InputError: nothing calibrated there, a fit that carries a WARNING, or nothing that a design can use.
+    """
+    document = require_result(folder)
+    if is_doubted(document):
+        raise InputError(f"{folder}: {NOT_WRITTEN}")
+    if not (folder / DESIGN).exists():
+        raise InputError(
+            f"{folder}: tells neither how the mask lies nor its colors; add photos of the worn board "
+            "(`maskdesign calibrate photo`) or of the chart (`maskdesign calibrate color`)"
+        )
+    return read_toml(folder / DESIGN)
 
 
 def _worn_lines(worn: dict[str, Any]) -> list[str]:

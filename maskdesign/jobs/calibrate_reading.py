@@ -64,6 +64,20 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: damaged ({error}); remove the folder and calibrate again") from error
 
 
+def require_result(folder: Path) -> dict[str, Any]:
+    """The folder's result.
+
+    Raises:
+        InputError: there is none.
+    """
+    document = read_result(folder)
+    if not document:
+        raise InputError(
+            f"{folder / RESULT}: nothing calibrated yet; start with `maskdesign calibrate photo FILE --out {folder}`"
+        )
+    return document
+
+
 def corner_count(board: Board) -> int:
     """How many inner corners a board has."""
     return (board.rows - 1) * (board.columns - 1)

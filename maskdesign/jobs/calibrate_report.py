@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from maskdesign.errors import InputError
 from maskdesign.jobs.calibrate_apply import NOT_WRITTEN, is_doubted
-from maskdesign.jobs.calibrate_reading import RESULT, read_result
-
-
-def require_result(folder: Path) -> dict[str, Any]:
-    """The folder's result.
-
-    Raises:
-        InputError: there is none.
-    """
-    document = read_result(folder)
-    if not document:
-        raise InputError(
-            f"{folder / RESULT}: nothing calibrated yet; start with `maskdesign calibrate photo FILE --out {folder}`"
-        )
-    return document
 
 
 def describe(document: dict[str, Any]) -> list[str]:

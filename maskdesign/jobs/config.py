@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from maskdesign.config import apply_overrides, from_mapping, read_toml
+from maskdesign.config import apply_overrides, from_mapping, merge, read_toml
 from maskdesign.errors import ConfigError
 from maskdesign.evaluation.grid import EvaluationSettings
 from maskdesign.evaluation.protocol import PhotoProtocol
@@ -111,15 +112,28 @@ class JobConfig:
             )
 
 
-def load_config(path: Path | None, overrides: Sequence[str]) -> JobConfig:
-    """Defaults, then the TOML file, then `KEY=VALUE` settings.
+def load_config(path: Path | None, overrides: Sequence[str], calibrated: Mapping[str, Any] | None = None) -> JobConfig:
+    """Defaults, then the TOML file, then what a calibration measured, then `KEY=VALUE` settings.
 
     Raises:
-        ConfigError: unknown key (with the nearest one), wrong type or range.
+        ConfigError: unknown key (with the nearest one), wrong type or range, or a calibration of another mask.
         PatternError: a mask that cannot be folded, or whose outline cannot be read.
     """
     values = {} if path is None else read_toml(path)
+    if calibrated is not None:
+        _check_same_mask(values, calibrated)
+        values = merge(values, calibrated)
     merged = apply_overrides(values, overrides)
     if isinstance(merged.get("mask"), dict):
         merged["mask"] = with_outline(merged["mask"], Path() if path is None else path.parent)
     return from_mapping(JobConfig, merged)
+
+
+def _check_same_mask(values: Mapping[str, Any], calibrated: Mapping[str, Any]) -> None:
+    own = values.get("mask", {})
+    for name, measured in calibrated.get("mask", {}).items():
+        if name != "nose_v_mm" and own.get(name, measured) != measured:
+            raise ConfigError(
+                f"mask.{name} = {own[name]} in the configuration, but {measured} in the calibration: "
+                "calibrate with this mask's own board, or leave [mask] out of the configuration"
+            )

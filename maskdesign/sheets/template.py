@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from maskdesign.config import from_mapping, read_toml
+from maskdesign.config import from_mapping, merge, read_toml
 from maskdesign.errors import InputError
 from maskdesign.files import data_path
 
@@ -216,7 +216,7 @@ def _merged(name: str, depth: int) -> dict[str, Any]:
     if depth > 8:
         raise InputError(f"template {name}: its bases name each other in a circle")
     document = _document(name)
-    return _on_top(_merged(str(document.get("base", DEFAULT)), depth + 1), document)
+    return merge(_merged(str(document.get("base", DEFAULT)), depth + 1), document)
 
 
 def _document(name: str) -> dict[str, Any]:
@@ -239,11 +239,3 @@ def page_templates() -> list[str]:
     others = ("papers", "targets")
     names = sorted(path.stem for path in folder.glob("*.toml") if path.stem not in others)
     return [name for name in names if "mask" not in shipped_toml(f"{name}.toml")]
-
-
-def _on_top(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _on_top(below[key], value) if nested else value
-    return merged
