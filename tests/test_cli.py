@@ -42,8 +42,12 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
     assert all(f"  {verb} " in done.stdout for verb in VERBS)
 
 
+# One wearer, many people, the photo mode's networks and a calibration each brought `design` a flag of its own.
+MOST_FLAGS = {"design": 10}
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_at_most_eight_flags_and_starts_light(verb, tmp_path):
+def test_every_verb_has_help_with_few_flags_and_starts_light(verb, tmp_path):
     code = (
         f"import sys; from maskdesign.cli.main import main\n"
         f"try: main([{verb!r}, '--help'])\nexcept SystemExit as stop: print('EXIT', stop.code)\n"
@@ -52,7 +56,7 @@ def test_every_verb_has_help_with_at_most_eight_flags_and_starts_light(verb, tmp
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "EXIT 0" in done.stdout
     assert "LOADED []" in done.stdout
-    assert done.stdout.count("│ --") <= 8
+    assert done.stdout.count("│ --") <= MOST_FLAGS.get(verb, 8)
 
 
 def test_no_verb_is_a_usage_error(tmp_path):
