@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maskdesign.config import apply_overrides, config_hash, from_mapping, read_toml, to_toml
@@ -22,6 +22,7 @@ def test_defaults_survive_a_round_trip_through_toml(tmp_path):
     rate=st.floats(0.03, 10, allow_nan=False),
     inks=st.lists(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True), min_size=2, max_size=6),
 )
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 def test_any_values_survive_a_round_trip(tmp_path_factory, steps, rate, inks):
     config = from_mapping(
         JobConfig, {"design": {"steps": steps, "learning_rate": rate}, "texture": {"inks": inks}, "seed": 7}
