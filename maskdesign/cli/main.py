@@ -20,7 +20,7 @@ VERBS = {
     "render": "take pictures of a design on its wearer from any side, or a turntable",
     "sheet": "make a print sheet, or check the scale of one (--check)",
     "train": "train the photo mode's networks on a folder of photos",
-    "compare": "run the photo experiments of the literature on your own photos, with controls",
+    "compare": "run the experiments of the literature on your own photos, with controls",
     "protect": "hide the faces in a photo or a folder of photos from recognizers, with keys to undo it",
     "restore": "give a protected photo its original pixels back, bit for bit",
     "models": "list, add, verify, calibrate or pull recognizers",

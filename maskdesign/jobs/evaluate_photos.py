@@ -15,7 +15,7 @@ from torch import Tensor
 from maskdesign.errors import InputError, RunError
 from maskdesign.evaluation.controls import average_face, control_textures, natural_print, upside_down
 from maskdesign.evaluation.likeness import faces_on_sheet
-from maskdesign.evaluation.pairs import Fold, Photo, photo_path, read_pairs
+from maskdesign.evaluation.pairs import Fold, Photo, read_pairs
 from maskdesign.evaluation.photo_report import PhotoPictures, write_photo_report
 from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, other_folds, pairs_to_test
 from maskdesign.evaluation.table import DESIGNED, NO_MASK, UPSIDE_DOWN
@@ -30,10 +30,12 @@ from maskdesign.evaluation.verification import (
 )
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.groups import design_photos, photo_jobs
+from maskdesign.jobs.photo_data import PhotoData, read_data, test_jobs, tested_pairs
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
-from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.jobs.photo_store import PhotoStore
 from maskdesign.jobs.stages import recorded_names, run_config, run_texture
-from maskdesign.jobs.universal import design_photos, photo_jobs, store_beside
+from maskdesign.jobs.universal import store_beside
 from maskdesign.optimize.photo_probes import develop_photos
 from maskdesign.optimize.texture import grid_shape, texture_pixels
 from maskdesign.progress import Progress
@@ -84,22 +86,11 @@ class PhotoEvaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Data:
-    """Photos that are at hand: keys in the store, and who is in them; and those that are not."""
-
-    keys: list[str]
-    people: NDArray[np.int64]
-    photos: list[Photo]
-    refused: dict[str, str]
-    missing: list[str]
-
-
-@dataclass(frozen=True, eq=False)
 class _Evidence:
     """All that is judged: tested photos, others for the thresholds, and the embeddings of both by recognizer."""
 
-    test: _Data
-    other: _Data
+    test: PhotoData
+    other: PhotoData
     pairs: ProbeSet
     embedded: Mapping[str, Mapping[str, Tensor]]
     bare: Mapping[str, Mapping[str, Tensor]]
@@ -134,8 +125,8 @@ def evaluate_on_photos(
     store = store_beside(folder, config)
     with locked(run):
         progress.stage("Masked photos")
-        test = _read_data(store, _test_jobs(photos, genuine, config), photos, progress)
-        other = _read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
+        test = read_data(store, test_jobs(photos, genuine, config), photos, progress)
+        other = read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
         textures = evaluation_textures(config, designed, [store.load(key) for key in other.keys])
         progress.stage("Embeddings")
         embedded = embed_photos(store, test.keys, {NO_MASK: None, **textures}, models_dir, recognizers, shard, progress)
@@ -143,7 +134,7 @@ def evaluate_on_photos(
         if any(len(found) <= len(textures) for found in embedded.values()) or not all(bare.values()):
             return None
         progress.stage("Tables")
-        evidence = _Evidence(test, other, _test_set(test, genuine), embedded, bare, textures)
+        evidence = _Evidence(test, other, tested_pairs(test, genuine), embedded, bare, textures)
         return _judge(run, config, recognizers, store, evidence)
 
 
@@ -182,38 +173,6 @@ def _check_apart(run: Run, genuine: Sequence[tuple[Photo, Photo]]) -> None:
     both = {pair[0][0] for pair in genuine} & {*known["design"], *known["validation"]}
     if both:
         raise RunError(f"{run.folder}: was designed on {sorted(both)[0]} and others of the test; take other test folds")
-
-
-def _test_jobs(
-    folder: Path, genuine: Sequence[tuple[Photo, Photo]], config: JobConfig
-) -> dict[Photo, tuple[Path, float]]:
-    photos = sorted({photo for pair in genuine for photo in pair})
-    return {photo: (photo_path(folder, photo), config.photos.test_opening_mm) for photo in photos}
-
-
-def _read_data(store: PhotoStore, jobs: Mapping[Photo, tuple[Path, float]], folder: Path, progress: Progress) -> _Data:
-    missing = [str(path.relative_to(folder)) for path, _ in jobs.values() if not path.is_file()]
-    if len(missing) == len(jobs):
-        raise InputError(f"{folder}: holds none of the {len(jobs)} photos that the list of pairs names")
-    present = {photo: job for photo, job in jobs.items() if job[0].is_file()}
-    keys = fill_store(store, list(present.values()), progress)
-    refused, photos = {}, []
-    for photo, job in present.items():
-        reason = store.reason(keys[job])
-        if reason is None:
-            photos.append(photo)
-        else:
-            refused[f"{photo[0]}_{photo[1]:04d}"] = reason
-    names = np.unique([name for name, _ in photos], return_inverse=True)[1]
-    return _Data([keys[present[photo]] for photo in photos], names.astype(np.int64), photos, refused, missing)
-
-
-def _test_set(test: _Data, genuine: Sequence[tuple[Photo, Photo]]) -> ProbeSet:
-    rows = {photo: row for row, photo in enumerate(test.photos)}
-    kept = np.array([(rows[a], rows[b]) for a, b in genuine if a in rows and b in rows], dtype=np.int64).reshape(-1, 2)
-    if not len(kept):
-        raise InputError("no pair of the test folds has two photos with a face")
-    return ProbeSet(test.people, kept[:, 0], kept[:, 1])
 
 
 def _judge(
