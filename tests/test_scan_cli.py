@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import trimesh
 from PIL import Image
 from scan_heads import synthetic_scan
-from scan_samples import write_ict, write_obj
+from scan_samples import as_trimesh, write_ict, write_obj
 from skimage.data import astronaut
 
 from maskdesign.cli.main import main
@@ -96,15 +98,38 @@ def test_a_folder_of_photos_gets_a_table_and_is_resumed(folder, tmp_path, capsys
 def test_a_model(tmp_path, capsys):
     # The tiny model has too few vertices for the landmarks of the real one.
     write_ict(tmp_path / "ict.npz")
+    code, _, err = run(capsys, "--ict", tmp_path / "ict.npz", "--out", tmp_path / "face.npz")
+    assert code == 3 and "ict.npz: 120 vertices are not ICT-FaceKit's topology" in err
     code, _, err = run(capsys, tmp_path / "ict.npz", "--out", tmp_path / "face.npz")
-    assert code == 3 and "ict.npz" in err
+    assert code == 2 and "name it as --ict" in err
 
 
 def test_the_real_model(shared, tmp_path, capsys):
     model = shared / "scans/ict_facekit_identities.npz"
     for name in ("a.npz", "b.npz"):
-        assert run(capsys, model, "--seed", 7, "--out", tmp_path / name)[0] == 0
+        assert run(capsys, "--ict", model, "--seed", 7, "--out", tmp_path / name)[0] == 0
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    (tmp_path / "mean.json").write_text("[0]")
+    words = (tmp_path / "mean.json", "--ict", model, "--out", tmp_path / "mean.npz", "--json")
+    code, out, _ = run(capsys, *words)
+    assert code == 0 and json.loads(out)["coefficients"] == 1
+    assert run(capsys, "--ict", model, "--population", 2, "--out", tmp_path / "heads")[0] == 0
+    assert len(list((tmp_path / "heads").glob("head_1_*.npz"))) == 2
+    for text, message in BAD_COEFFICIENTS.items():
+        (tmp_path / "mean.json").write_text(text)
+        code, _, err = run(capsys, *words)
+        assert code == 3 and message in err
+
+
+BAD_COEFFICIENTS = {
+    "": "mean.json: not a JSON list of numbers (",
+    "{}": "mean.json: not a JSON list of numbers; write [0.5, -1.2, ...]",
+    "[true]": "mean.json: not a JSON list of numbers; write",
+    "[NaN]": "1 coefficients; give at most 100, from -10 to 10",
+    "[1e400, 1]": "2 coefficients; give at most 100, from -10 to 10",
+    str([0] * 101): "101 coefficients; give at most 100, from -10 to 10",
+    "[" * 100_000: "mean.json: not a JSON list of numbers (",
+}
 
 
 def refusals(folder: Path, tmp_path: Path) -> list[tuple[list[object], int, str]]:
@@ -126,6 +151,8 @@ def refusals(folder: Path, tmp_path: Path) -> list[tuple[list[object], int, str]
             "--texture belongs to scans",
         ),
         (["--out", out], 2, "name a scan, a photo or a folder of photos"),
+        (["--ict", tmp_path / "none.npz", "--out", out], 3, "none.npz: no such file"),
+        ([folder / "astronaut.png", "--population", 2, "--out", tmp_path / "heads"], 2, "made without an input"),
         (["--population", 0, "--out", tmp_path / "heads"], 2, "from 1 to 10000 heads"),
         (["--population", 2, "--seed", -1, "--out", tmp_path / "heads"], 2, "--seed -1 must not be negative"),
     ]
@@ -154,3 +181,51 @@ def test_an_untextured_mesh_in_centimeters(tmp_path, capsys):
     Image.fromarray(builtin_face().texture).save(tmp_path / "skin.png")
     code, _, _ = run(capsys, tmp_path / "head.obj", "--texture", tmp_path / "skin.png", "--out", tmp_path / "face.npz")
     assert code == 0 and load_face(tmp_path / "face.npz").texture.shape == (1024, 1024, 3)
+
+
+REFUSED = """
+import resource, sys
+from maskdesign.cli.main import main
+code = main(["face", *sys.argv[1:]])
+used, heavy = resource.getrusage(resource.RUSAGE_SELF), {"torch", "mediapipe", "open3d"} & set(sys.modules)
+print(code, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, *heavy)
+"""
+
+
+def bad_scans(folder: Path, tmp_path: Path) -> list[tuple[list[object], str]]:
+    """Files of a usual size that are no scan of one face."""
+    head = as_trimesh(builtin_face().mesh)
+    other, planet = head.copy(), head.copy()
+    other.apply_translation([300, 0, 0])
+    planet.vertices = head.vertices * 1e6
+    third = np.column_stack([head.faces[:, :2], np.full(len(head.faces), len(head.vertices))])
+    fins = trimesh.Trimesh(np.vstack([head.vertices, [[0, 0, 300]]]), np.vstack([head.faces, third]), process=False)
+    for name, mesh in (("two", trimesh.util.concatenate([head, other])), ("fins", fins), ("planet", planet)):
+        mesh.export(tmp_path / f"{name}.ply")
+    write_image(tmp_path / "small.png", np.zeros((240, 320, 3), np.uint8))
+    (tmp_path / "index.obj").write_text("v 0 0 0\nv 200 0 0\nv 0 200 0\nf 1 2 2147483648\n")
+    (tmp_path / "claim.stl").write_bytes(bytes(80) + b"\xff\xff\xff\x7f" + bytes(50))
+    return [
+        ([folder / "scan.abs.gz", "--texture", tmp_path / "small.png"], "the texture has 320 x 240 pixels"),
+        ([tmp_path / "two.ply"], "shells, the largest with 47% of the surface; give a mesh with one head"),
+        ([tmp_path / "fins.ply"], "triangles meet at edges with more than two; repair the mesh to a manifold"),
+        ([tmp_path / "planet.ply"], "units long; this cannot be a face: scale it to millimeters"),
+        ([tmp_path / "index.obj"], "line 4: 'f 1 2 2147483648' (vertex 2147483648 of 3 so far)"),
+        ([tmp_path / "claim.stl"], "byte 80: 2147483647 triangles in 134 bytes"),
+    ]
+
+
+def test_a_bad_scan_is_refused_within_a_second_and_without_torch(folder, tmp_path):
+    for words, message in bad_scans(folder, tmp_path):
+        command = [sys.executable, "-c", REFUSED, *map(str, words), "--out", str(tmp_path / "x.npz")]
+        seconds = []
+        # A busy machine can double the seconds: the better of two tries is the command's own.
+        while len(seconds) < 2 and min(seconds, default=9.0) > 1:
+            done = subprocess.run(command, capture_output=True, text=True)
+            code, used, megabytes, *heavy = done.stdout.split()
+            seconds.append(float(used))
+        lines = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
+        assert (code, heavy, len(lines)) == ("3", [], 1), (message, done.stderr)
+        assert message in lines[0]
+        assert min(seconds) < 1 and float(megabytes) < 500, (message, seconds, megabytes)
+        assert not (tmp_path / "x.npz").exists()

@@ -27,15 +27,17 @@ class FaceArgs:
     """Turn any face into a clean, aligned head in millimeters, with that person's consent.
 
     Attributes:
-        input: A scan (.abs, .abs.gz, .bnt, .wrl, .obj, .ply, .stl, .glb), a photo, an ICT-FaceKit .npz, several photos
-            of one person, or a folder of photos; left out for a population of the project's own heads.
+        input: A scan (.abs, .abs.gz, .bnt, .wrl, .obj, .ply, .stl, .glb), a photo, several photos of one person, or a
+            folder of photos; with --ict a JSON list of coefficients, or nothing; left out for a population.
         out: face.npz or face.glb; several photos and a folder of photos become one head then. A folder makes a head
             of every photo in the input folder, and takes a population.
         texture: Picture of a scan, where the scan does not name it.
         landmarks: TOML or JSON, NAME = [x, y, z] in the scan's unit, or [x, y] in pixels of a photo; wins over what
             is found.
         ipd_mm: Distance between the pupils in millimeters; wins over any guess of the unit.
-        population: Make this many different heads; the same command goes on where it stopped.
+        ict: ICT-FaceKit identities (.npz): make a head of this model, random by --seed where no coefficients are given.
+        population: Make this many different heads, of --ict or of the project's own shape modes; the same command goes
+            on where it stopped.
         seed: Of random heads; the same seed gives the same bits.
         show: Also write a contact sheet: five views, wireframe, landmarks, shape index, UV.
         json: Print one JSON document on stdout.
@@ -46,6 +48,7 @@ class FaceArgs:
     texture: OptionalPath = None
     landmarks: OptionalPath = None
     ipd_mm: OptionalFloat = None
+    ict: OptionalPath = None
     population: OptionalInt = None
     seed: int = 1
     show: Switch = False
@@ -55,7 +58,7 @@ class FaceArgs:
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(FaceArgs, "face", words)
-    for path in args.input:
+    for path in (*args.input, *filter(None, (args.ict, args.texture, args.landmarks))):
         if not path.exists():
             raise InputError(f"{path}: no such file")
     summary = _run(args)
@@ -71,22 +74,22 @@ def _run(args: FaceArgs) -> dict[str, Any]:
         raise UsageError(f"--seed {args.seed} must not be negative")
     first = args.input[0] if len(args.input) == 1 else None
     if args.population is not None:
-        if len(args.input) > 1:
-            raise UsageError("a population takes one ICT-FaceKit .npz, or nothing")
+        if args.input:
+            raise UsageError("a population is made without an input; name a model as --ict FILE.npz")
         from maskdesign.jobs.face import make_population
 
         with shown_progress() as progress:
-            return make_population(first, args.out, args.population, args.seed, args.show, progress)
-    if not args.input:
-        raise UsageError("name a scan, a photo or a folder of photos, or ask for --population N")
-    if first is not None and first.is_dir() and not args.out.suffix:
+            return make_population(args.ict, args.out, args.population, args.seed, args.show, progress)
+    if not args.input and args.ict is None:
+        raise UsageError("name a scan, a photo or a folder of photos, a model as --ict FILE.npz, or --population N")
+    if args.ict is None and first is not None and first.is_dir() and not args.out.suffix:
         from maskdesign.jobs.face_folder import make_faces
 
         with shown_progress() as progress:
             return make_faces(first, args.out, args.ipd_mm, progress)
     from maskdesign.jobs.face import FaceRequest, make_face
 
-    request = FaceRequest(args.texture, args.landmarks, args.ipd_mm, args.seed)
+    request = FaceRequest(args.texture, args.landmarks, args.ipd_mm, args.ict, args.seed)
     return make_face(args.input, args.out, request, args.show)
 
 

@@ -27,7 +27,7 @@ def guess_unit(vertices: NDArray[np.float64]) -> str:
     """
     extent = float(np.ptp(vertices, axis=0).max())
     if not 1e-6 < extent < 1e7:
-        raise ScanError(f"the surface is {extent:g} units long; this cannot be a face")
+        raise ScanError(f"the surface is {extent:g} units long; this cannot be a face: scale it to millimeters")
     for name in ("mm", "cm", "m"):
         if HEAD_EXTENT_MM[0] <= extent * MM_PER_UNIT[name] <= HEAD_EXTENT_MM[1]:
             return name
@@ -43,7 +43,9 @@ def mm_factor(vertices: NDArray[np.float64], unit: str) -> float:
     extent = float(np.ptp(vertices, axis=0).max())
     factor = MM_PER_UNIT[unit] if unit in MM_PER_UNIT else UNKNOWN_EXTENT_MM / extent
     if not HEAD_EXTENT_MM[0] / 2 <= extent * factor <= HEAD_EXTENT_MM[1] * 3:
-        raise ScanError(f"the surface is {extent * factor:.4g} mm long in {unit}; this cannot be a face")
+        raise ScanError(
+            f"the surface is {extent * factor:.4g} mm long in {unit}; this cannot be a face: scale it to millimeters"
+        )
     return factor
 
 

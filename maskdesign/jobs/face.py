@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from maskdesign.errors import UsageError
-from maskdesign.faces.formats.ict import is_ict, read_ict
+from maskdesign.faces.formats.ict import is_ict, read_coefficients, read_ict
 from maskdesign.faces.from_scan import face_from_scan
-from maskdesign.faces.population import check_population, random_head, random_ict_head
+from maskdesign.faces.population import check_population, ict_head, random_head, random_ict_head
 from maskdesign.faces.read import is_scan, read_scan
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.faces.scan_landmarks import read_landmarks
@@ -34,12 +34,14 @@ class FaceRequest:
         texture: picture of a scan; what the scan names else.
         landmarks: TOML or JSON of landmarks on a scan or in a photo, which win over what is found.
         ipd_mm: distance between the pupils; it wins over any guess of size.
+        model: an ICT-FaceKit file to make a head of.
         seed: of random heads.
     """
 
     texture: Path | None = None
     landmarks: Path | None = None
     ipd_mm: float | None = None
+    model: Path | None = None
     seed: int = 1
 
 
@@ -47,7 +49,8 @@ def make_face(sources: Sequence[Path], out: Path, request: FaceRequest, show: bo
     """Read one face and write it; of photos also how each sees the head, as NAME_photo.json.
 
     Args:
-        sources: one scan, photo, ICT model or `face.npz`; or photos of one person, or folders of such photos.
+        sources: one scan, photo or `face.npz`; or photos of one person, or folders of such photos; of a model its
+            coefficients, or nothing for random ones.
         out: `.npz` or `.glb`.
         request: how it is read.
         show: also write a contact sheet beside it.
@@ -80,6 +83,8 @@ def make_face(sources: Sequence[Path], out: Path, request: FaceRequest, show: bo
 
 
 def _read_any(sources: Sequence[Path], request: FaceRequest) -> tuple[FaceScan, dict[str, Any], list[PhotoView]]:
+    if request.model is not None:
+        return *_read_model(request.model, sources, request.seed), []
     first = sources[0]
     if len(sources) == 1 and (is_scan(first) or first.suffix.lower() == ".npz"):
         return *_read_file(first, request), []
@@ -100,8 +105,19 @@ def _read_file(source: Path, request: FaceRequest) -> tuple[FaceScan, dict[str, 
         face, report = face_from_scan(read_scan(source, request.texture), landmarks, request.ipd_mm)
         return face, {"kind": "scan", **asdict(report)}
     if is_ict(source):
-        return random_ict_head(read_ict(source), request.seed, 0), {"kind": "model", "seed": request.seed}
+        raise UsageError(f"{source}: a model of many heads, not a face; name it as --ict {source}")
     return load_face(source), {"kind": "face"}
+
+
+def _read_model(path: Path, sources: Sequence[Path], seed: int) -> tuple[FaceScan, dict[str, Any]]:
+    if len(sources) > 1:
+        raise UsageError("--ict takes one file of coefficients, or none for a random head")
+    model = read_ict(path)
+    if not sources:
+        return random_ict_head(model, seed, 0), {"kind": "model", "seed": seed}
+    coefficients = read_coefficients(sources[0])
+    head = ict_head(model, coefficients, f"{model.source}, {sources[0].name}")
+    return head, {"kind": "model", "coefficients": len(coefficients)}
 
 
 def make_population(

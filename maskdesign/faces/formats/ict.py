@@ -6,6 +6,7 @@ a_i from N(0, 1). The project ships no model; the user names a file.
 
 from __future__ import annotations
 
+import json
 import struct
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ from maskdesign.geometry.seams import split_at_seams
 ARRAYS = ("vertices", "identity_modes", "triangles", "uv", "uv_triangles")
 MM_PER_UNIT = 10.0
 MAX_BYTES = 256 << 20
+MAX_LIST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,23 @@ def _validated(arrays: dict[str, NDArray], path: Path) -> IctModel:
         arrays["uv_triangles"].astype(np.int64),
         path.name,
     )
+
+
+def read_coefficients(path: Path) -> NDArray[np.float64]:
+    """(m,) the coefficients a_i of one head: a JSON list of numbers.
+
+    Raises:
+        InputError: no such file.
+        ScanError: something else than such a list; `ict_vertices` says whether the numbers fit a model.
+    """
+    check_readable(path)
+    try:
+        values = json.loads(path.read_bytes()[:MAX_LIST_BYTES])
+    except (ValueError, RecursionError) as error:
+        raise ScanError(f"{path}: not a JSON list of numbers ({str(error)[:80]}); write [0.5, -1.2, ...]") from error
+    if not isinstance(values, list) or not values or not all(type(value) in (int, float) for value in values):
+        raise ScanError(f"{path}: not a JSON list of numbers; write [0.5, -1.2, ...], one for each mode")
+    return np.array([max(-1e9, min(1e9, value)) for value in values])
 
 
 def ict_vertices(model: IctModel, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
