@@ -62,7 +62,7 @@ def measure_photo(number: int, face: FaceScan, family: DrapeFamily, cache: Path)
     plain = take_photo(scene, worn, load_board(PLAIN), view)
     started = time.process_time()
     flat = read_flat(photo.pixels, load_board(CODED))
-    reading = read_worn([photo.pixels], load_board(CODED), face, family, [_told_focal_px(photo)])
+    reading = read_worn([photo.pixels], load_board(CODED), face, family, [told_focal_px(photo)])
     row = {
         "photo": number,
         "asked_opening_mm": opening_mm,
@@ -78,7 +78,7 @@ def measure_photo(number: int, face: FaceScan, family: DrapeFamily, cache: Path)
     return row | {"seconds": time.process_time() - started}
 
 
-def _told_focal_px(photo: Photo) -> float:
+def told_focal_px(photo: Photo) -> float:
     """The lens as phones write it: the 35 mm equivalent in whole millimeters."""
     side_px = max(photo.pixels.shape[:2])
     return round(photo.camera.K[0, 0] / side_px * 36) / 36 * side_px

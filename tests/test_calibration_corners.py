@@ -9,6 +9,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from maskdesign.calibration.board import CODED, PLAIN, board_pixels, inner_corners_mm, load_board
 from maskdesign.calibration.drapes import DrapeFamily, points_of_family
@@ -16,13 +17,15 @@ from maskdesign.calibration.fit import View2D, fit_drape
 from maskdesign.calibration.flat import FlatCorners, fit_lens, read_flat, scan_scale
 from maskdesign.calibration.identify import identify, look
 from maskdesign.calibration.lattice import STEPS
-from maskdesign.calibration.saddle import find_saddles, paper_brightness
+from maskdesign.calibration.predict import on_fold
+from maskdesign.calibration.saddle import find_saddles, linear_light, paper_brightness
 from maskdesign.calibration.smooth import name_smoothly
 from maskdesign.cli.main import main
 from maskdesign.files import write_image
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.sheet import fine_grid
 from maskdesign.render.camera import orbit_camera, project_points
+from maskdesign.render.color import srgb_encode
 from tests.calibration_photos import Conditions, Photo, bent_sheet, random_view, sheet_alone, take_photo
 
 BOARD = load_board(CODED)
@@ -45,7 +48,8 @@ def test_saddle_is_found_where_it_is_to_a_tenth_of_a_pixel():
     x, y = fine[1] / 10, fine[0] / 10
     dark = (x < 20.3) == (y < 19.7)
     picture = np.where(dark, 0.1, 0.9).reshape(40, 10, 40, 10).mean(axis=(1, 3)).astype(np.float32)
-    saddles = find_saddles(np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), np.float32))
+    light = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), np.float32)
+    saddles = find_saddles(light, light)
     assert len(saddles.points_px) == 1
     np.testing.assert_allclose(saddles.points_px[0], [20.3, 19.7], atol=0.1)
     assert (np.cos(4 * saddles.edges_rad[0]) > 0.99).all()
@@ -190,3 +194,28 @@ def test_flat_photos_by_the_command_line(flat, tmp_path, capsys):
     lens = json.loads(capsys.readouterr().out)["lens"]
     assert lens["stretch"] is None or abs(lens["stretch"] - 1) < 0.005
     assert main(["calibrate", "report", "--out", str(tmp_path / "none")]) == 3
+
+
+def test_corners_on_a_fold_are_never_named(flat):
+    """Four cells do not meet there: what a photo shows is where one panel hides the other."""
+    hidden = on_fold(BOARD, MaskPattern())
+    rows = inner_corners_mm(BOARD).reshape(-1, 2)[hidden, 1]
+    assert set(rows) == {77.5}
+    assert not on_fold(BOARD, MaskPattern(pleat_rows_mm=())).any()
+
+
+def test_inks_of_unlike_brightness_do_not_move_a_corner():
+    """A blurred edge has half its height where it is in light; in encoded values unlike inks pull the corner aside."""
+    fine = np.indices((600, 600)) + 0.5
+    x, y = fine[1] / 10, fine[0] / 10
+    dark, ink = (x < 30.3) == (y < 29.7), np.where(x < 30.3, 0.01, 0.12)
+    light = np.where(dark, ink, 0.9).reshape(60, 10, 60, 10).mean(axis=(1, 3)).astype(np.float32)
+    light = np.asarray(cv2.GaussianBlur(light, (0, 0), 1.2), np.float32)
+    encoded = (srgb_encode(torch.from_numpy(light)).numpy() * 255).round().astype(np.uint8)
+    pixels = np.repeat(encoded[..., None], 3, axis=2)
+    brightness = paper_brightness(pixels)
+    (apart,), (before,) = (
+        np.linalg.norm(find_saddles(brightness, image).points_px - [30.3, 29.7], axis=1)
+        for image in (linear_light(pixels), brightness)
+    )
+    assert apart < 0.1 and apart < before / 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from maskdesign.calibration.board import Board
 from maskdesign.calibration.lattice import STEPS, Patch, grow_patches, link_saddles
-from maskdesign.calibration.saddle import Saddles, find_saddles, paper_brightness, ring_samples
+from maskdesign.calibration.saddle import Saddles, find_saddles, linear_light, paper_brightness, ring_samples
 from maskdesign.render.color import DECODED
 
 TOWARDS_CELL = np.array([0.16, 0.24, 0.32])
@@ -70,7 +70,7 @@ def look(pixels: NDArray[np.uint8]) -> Sight:
         pixels: (H, W, 3) sRGB.
     """
     brightness = paper_brightness(pixels)
-    saddles = find_saddles(brightness)
+    saddles = find_saddles(brightness, linear_light(pixels))
     links = link_saddles(saddles, brightness)
     return Sight(saddles, links, grow_patches(links), _sector_colors(pixels, saddles, links))
 

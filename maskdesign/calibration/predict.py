@@ -11,6 +11,7 @@ from maskdesign.calibration.board import Board, inner_corners_mm
 from maskdesign.calibration.drapes import DrapeFamily, at_node, points_of_family, worn_between
 from maskdesign.calibration.fit import DrapeFit
 from maskdesign.faces.scan import FaceScan
+from maskdesign.mask.pattern import MaskPattern
 from maskdesign.render.camera import project_points
 from maskdesign.render.scene import build_scene
 from maskdesign.render.sheet_visibility import SheetVisibility, see_sheet
@@ -20,6 +21,8 @@ TEXEL_MM = 1.25
 NEAR_MM = 1.3
 """A corner may be seen where the model sees any print within this distance: drapes are not exact at folds."""
 SMOOTH_MM = 14.0
+ON_FOLD_MM = 1.0
+"""A corner nearer to a fold than this lies on it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,14 @@ def predict(
     near = _seen_near(inner_corners_mm(board).reshape(-1, 2), seen)
     inside = (points > 2).all(axis=1) & (points < [camera.width_px - 2, camera.height_px - 2]).all(axis=1)
     front = along[:, 0, 0] * along[:, 1, 1] - along[:, 0, 1] * along[:, 1, 0] > 0
-    return Prediction(points, along, near & inside & front)
+    return Prediction(points, along, near & inside & front & ~on_fold(board, family.pattern))
+
+
+def on_fold(board: Board, pattern: MaskPattern) -> NDArray[np.bool_]:
+    """(n,) whether a fold runs through a corner: no four cells meet there, only the edge of what hides some of them."""
+    v = inner_corners_mm(board).reshape(-1, 2)[:, 1]
+    folds = np.array([row for row, _ in pattern.fold_rows_mm])
+    return (abs(v[:, None] - folds) < ON_FOLD_MM).any(axis=1)
 
 
 def _seen_near(at_mm: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:

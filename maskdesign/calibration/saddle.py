@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskdesign.render.color import DECODED
+
 RINGS_PX = (3.0, 4.5, 6.5, 9.0)
 """Radii on which the four sectors of a corner are looked for; the largest where they show gives the directions."""
 SPOKES = 48
@@ -17,6 +19,8 @@ NARROWEST_RAD = np.radians(14.0)
 BEND_RAD = np.radians(32.0)
 """How far the two halves of an edge may be from one line."""
 MOST_CANDIDATES = 4000
+WINDOW_PX = 4
+"""Half of the window that a corner is refined in: small, for folds cut cells."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,28 @@ def paper_brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.clip(pixels / white.astype(np.float32), 0, 1).min(axis=2).astype(np.float32)
 
 
-def find_saddles(brightness: NDArray[np.float32]) -> Saddles:
+def linear_light(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean linear light of the channels: where a lens blurs an edge, half of its height is its place in light alone.
+
+    Args:
+        pixels: (H, W, 3) sRGB.
+
+    Returns:
+        (H, W) in [0, 1].
+    """
+    return DECODED[pixels].mean(axis=2, dtype=np.float32)
+
+
+def find_saddles(brightness: NDArray[np.float32], light: NDArray[np.float32]) -> Saddles:
     """Every saddle with two dark and two bright sectors around it.
 
     The determinant of the Hessian finds candidates at two scales (Chen and Zhang 2005, "A new sub-pixel detector for
-    X-corners"), the sectors on rings around them decide, and the directions of the gradients refine (Foerstner and
-    Guelch 1987, as `cv2.cornerSubPix`).
+    X-corners"), the sectors on rings around them decide, and the directions of the gradients of light refine
+    (Foerstner and Guelch 1987, as `cv2.cornerSubPix`).
 
     Args:
-        brightness: (H, W) in [0, 1].
+        brightness: (H, W) in [0, 1], of `paper_brightness`.
+        light: (H, W) of `linear_light`.
     """
     import cv2
 
@@ -71,7 +88,7 @@ def find_saddles(brightness: NDArray[np.float32]) -> Saddles:
         return Saddles(np.zeros((0, 2)), np.zeros((0, 4)), np.zeros(0), np.zeros(0))
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 40, 1e-3)
     start = places.astype(np.float32).reshape(-1, 1, 2)
-    refined = cv2.cornerSubPix(brightness, start.copy(), (4, 4), (-1, -1), criteria).reshape(-1, 2)
+    refined = cv2.cornerSubPix(light, start.copy(), (WINDOW_PX, WINDOW_PX), (-1, -1), criteria).reshape(-1, 2)
     moved = np.hypot(*(refined - places).T)
     places = _apart(refined[moved < 3.5].astype(np.float64), 3.0)
     keep, edges, contrast, radius = _sectors(brightness, places)
