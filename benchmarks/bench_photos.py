@@ -147,7 +147,7 @@ def users_overlap(users: int = 5) -> float:
 def searches() -> dict[str, dict]:
     """What `measure_sigma` and `maskdesign train` wrote into docs/photo-mode."""
     found = {}
-    sigma, networks = (FIGURES.with_name(name) for name in ("sigma.json", "networks.json"))
+    sigma, networks, warm = (FIGURES.with_name(name) for name in ("sigma.json", "networks.json", "warm-start.json"))
     if sigma.exists():
         saved = json.loads(sigma.read_text())["chimps_save"]["interval"][0]
         found["photo_chimps_save_ssim_over_plain_search_lower_bound"] = figure(saved, 0.0, "higher", "SSIM")
@@ -156,8 +156,22 @@ def searches() -> dict[str, dict]:
         found["photo_network_hidden_from_the_weakest"] = figure(
             min(made["hidden_from"].values()), None, "higher", "rate"
         )
+        found |= _warm_start(json.loads(warm.read_text())["ways"]) if warm.exists() else {}
         found["photo_network_ssim"] = figure(made["ssim"], None, "higher", "SSIM")
     return found
+
+
+def _warm_start(ways: dict[str, dict]) -> dict[str, dict]:
+    """Seconds of a warm start, and what it hides beyond a start from noise with as many steps, recognizers averaged."""
+    (way,) = (way for way in ways if way.startswith("network, "))
+    hidden = [
+        np.mean([value["mean"] for name, value in ways[one].items() if name not in ("seconds", "ssim_face")])
+        for one in (way, way.replace("network", "noise"))
+    ]
+    return {
+        "photo_warm_start_seconds": figure(ways[way]["seconds"]["mean"], 3.0, "lower", "s"),
+        "photo_warm_start_gain_over_noise": figure(float(hidden[0] - hidden[1]), 0.0, "higher", "rate"),
+    }
 
 
 def rates() -> dict[str, dict]:
