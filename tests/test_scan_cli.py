@@ -136,6 +136,7 @@ def refusals(folder: Path, tmp_path: Path) -> list[tuple[list[object], int, str]
     (tmp_path / "noise.ply").write_bytes(os.urandom(500))
     (tmp_path / "empty").mkdir()
     write_image(tmp_path / "gray.png", np.full((200, 200, 3), 90, np.uint8))
+    (tmp_path / "head.npz").touch()
     out = tmp_path / "x.npz"
     return [
         ([tmp_path / "none.obj", "--out", out], 3, "no such file"),
@@ -151,6 +152,13 @@ def refusals(folder: Path, tmp_path: Path) -> list[tuple[list[object], int, str]
             "--texture belongs to scans",
         ),
         (["--out", out], 2, "name a scan, a photo or a folder of photos"),
+        (["--population", 2, "--ipd-mm", 60, "--out", tmp_path / "heads"], 2, "--ipd-mm does nothing for a population"),
+        ([tmp_path / "empty", "--show", "--out", tmp_path / "heads"], 2, "--show does nothing for a folder of photos"),
+        (
+            [tmp_path / "head.npz", "--texture", tmp_path / "gray.png", "--out", out],
+            2,
+            "--texture does nothing",
+        ),
         (["--ict", tmp_path / "none.npz", "--out", out], 3, "none.npz: no such file"),
         ([folder / "astronaut.png", "--population", 2, "--out", tmp_path / "heads"], 2, "made without an input"),
         (["--population", 0, "--out", tmp_path / "heads"], 2, "from 1 to 10000 heads"),

@@ -76,6 +76,7 @@ def _run(args: FaceArgs) -> dict[str, Any]:
     if args.population is not None:
         if args.input:
             raise UsageError("a population is made without an input; name a model as --ict FILE.npz")
+        _refuse_unused(args, "a population", "texture", "landmarks", "ipd_mm")
         from maskdesign.jobs.face import make_population
 
         with shown_progress() as progress:
@@ -83,20 +84,29 @@ def _run(args: FaceArgs) -> dict[str, Any]:
     if not args.input and args.ict is None:
         raise UsageError("name a scan, a photo or a folder of photos, a model as --ict FILE.npz, or --population N")
     if args.ict is None and first is not None and first.is_dir() and not args.out.suffix:
+        _refuse_unused(args, "a folder of photos, each of which becomes a head", "texture", "landmarks", "show")
         from maskdesign.jobs.face_folder import make_faces
 
         with shown_progress() as progress:
             return make_faces(first, args.out, args.ipd_mm, progress)
+    if args.ict is not None or (first is not None and first.suffix.lower() == ".npz"):
+        _refuse_unused(args, "a head of known size and landmarks", "texture", "landmarks", "ipd_mm")
     from maskdesign.jobs.face import FaceRequest, make_face
 
     request = FaceRequest(args.texture, args.landmarks, args.ipd_mm, args.ict, args.seed)
     return make_face(args.input, args.out, request, args.show)
 
 
+def _refuse_unused(args: FaceArgs, what: str, *names: str) -> None:
+    """Say that a flag would change nothing, rather than overlook it."""
+    for name in names:
+        if getattr(args, name) not in (None, False):
+            raise UsageError(f"--{name.replace('_', '-')} does nothing for {what}; leave it out")
+
+
 def _print_summary(summary: dict[str, Any]) -> None:
     for name, value in summary.items():
         if isinstance(value, dict):
-            for part, detail in value.items():
-                print(f"{name}, {part}: {detail}")
+            _print_summary({f"{name}, {part}": detail for part, detail in value.items()})
         elif value not in (None, ""):
-            print(f"{name}: {value:.2f}" if isinstance(value, float) else f"{name}: {value}")
+            print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")

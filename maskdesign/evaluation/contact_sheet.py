@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def contact_sheet(face: FaceScan, dpi: int = 110) -> NDArray[np.uint8]:
     for column, panel in enumerate(draw):
         panel(figure.add_subplot(grid[1, column]), face)
     figure.suptitle(
-        f"{face.source}   {len(face.mesh.vertices)} vertices, {len(face.mesh.triangles)} triangles", size=11
+        f"{Path(face.source).name}   {len(face.mesh.vertices)} vertices, {len(face.mesh.triangles)} triangles", size=11
     )
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=dpi, facecolor="white")

@@ -33,8 +33,8 @@ TURNS_DEG = ((0.0, 0.0), (30.0, 0.0), (-30.0, 0.0), (0.0, -90.0), (0.0, 90.0), (
 SURE_MM, DOUBTFUL_MM = 4.6, 5.5
 """Distance from the template up to which a detection is taken at once, and beyond which it is none; of 50 heads of
 ICT-FaceKit none is further than 4.3, a face seen in the crown of a head is 5.7."""
-BOW_DEG = 12.0
-"""How far the head is bowed for a second look at its nose."""
+BRIDGE = (168, 6, 197, 122, 351)
+"""Points of mediapipe's mesh on the bridge of the nose."""
 TRIM = 0.8
 REACH_MM, DEPTH_SLACK_MM = 5.0, 4.0
 """How far beside its pixel a landmark is looked for, and how much of a difference from the template's depth is free."""
@@ -97,24 +97,21 @@ def detect_on_surface(surface: ScanSurface) -> Located | None:
     points = points if again is None or _misfit(again) > DOUBTFUL_MM else again
     pose, residual = _fit_template(points)
     named = {name: points[index] for name, index in LANDMARK_INDEX.items()}
-    named["nose_tip"] = _nose_tip(surface, pose, named["nose_tip"])
+    named["nose_tip"] = _nose_tip(surface, pose, points)
     return Located(named, pose, "detector", residual)
 
 
 def _nose_tip(surface: ScanSurface, pose: Similarity, seen_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A better nose tip than the detector's on colors from straight ahead, where a nose hardly shows.
+    """A better nose tip than the detector's, which knows the bridge of a nose better than its end.
 
-    Shaded, it does; from a little above its tip stands out of the face; and the shape errs in ways of its own. The mean
-    of all three is nearer to the truth than any of them.
+    Args:
+        surface: as located.
+        pose: template -> surface.
+        seen_mm: (468, 3) landmarks seen in the surface's own colors; shaded, a nose shows more, and is looked at again.
     """
-    looks = []
-    for bow_deg in (0.0, BOW_DEG):
-        turn = Rotation.from_euler("x", bow_deg, degrees=True).as_matrix() @ pose.R.T
-        points = _detect_turned(surface, turn, colored=(False,))
-        if points is not None and _misfit(points) < DOUBTFUL_MM:
-            looks.append(points[NOSE_TIP])
-    looks = looks or [seen_mm]
-    return np.mean([*looks, refine_tip(surface.mesh, pose, np.mean(looks, axis=0))], axis=0)
+    shaded = _detect_turned(surface, pose.R.T, colored=(False,))
+    points = seen_mm if shaded is None or _misfit(shaded) > DOUBTFUL_MM else shaded
+    return refine_tip(surface.mesh, pose, points[NOSE_TIP], points[list(BRIDGE)].mean(axis=0))
 
 
 def _misfit(points: NDArray[np.float64]) -> float:
