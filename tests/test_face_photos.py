@@ -121,6 +121,7 @@ def test_a_folder_of_one_person_leaves_out_what_the_gate_refuses(shared, tmp_pat
 def test_only_photos_can_be_several(photo, tmp_path, capsys):
     write_image(tmp_path / "a.png", photo)
     (tmp_path / "b.obj").write_text("v 0 0 0\n")
+    (tmp_path / "p.toml").touch()
     write_image(tmp_path / "gray.png", np.full((200, 200, 3), 90, np.uint8))
     out = tmp_path / "x.npz"
     for words, code, message in (
