@@ -16,7 +16,7 @@ from maskdesign.evaluation.trial_plots import trial_plot
 from maskdesign.evaluation.trial_tables import attention_lines
 from maskdesign.evaluation.trials import Trial, lost_by_joining, paired_differences, step_of_interval, summary_rows
 from maskdesign.evaluation.verification import ProbeSet
-from maskdesign.jobs.compare_attention import FUSIONS, ensembles, from_trial
+from maskdesign.jobs.compare_attention import FUSIONS, ensembles, from_trial, planned
 from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers
 from maskdesign.jobs.groups import Group
 from maskdesign.optimize.control import ControlSettings
@@ -126,6 +126,9 @@ def test_ground_keeps_what_belongs_to_the_recognizers_that_are_met():
     torch.testing.assert_close(met.bare[0], ground.bare[1])
     names = [entry.spec.name for entry in ground.recognizers]
     assert ensembles(ground.recognizers) == [("first",), ("second",), tuple(names)]
+    plans = planned(ground.recognizers, 5)
+    assert len(plans) == 2 * (5 + 2 * 2)
+    assert {seed for seed, met, _ in plans if len(met) == 1} == {0, 1}
 
 
 def test_without_a_mask_friends_are_known_and_strangers_are_not():
