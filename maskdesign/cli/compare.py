@@ -18,9 +18,10 @@ class CompareArgs:
 
     photos: the mask template paper's: every way to protect a photo, every recognizer.
     attention: PrivacyMask's experiment A: its attention against plain averaging, for one recognizer and for several.
+    methods: PrivacyMask's Table 1: five other methods, this program and controls on the same people.
 
     Attributes:
-        what: photos or attention.
+        what: photos, attention or methods.
         folder: Photos as PERSON/PHOTO.jpg, at least two a person; beside photos, also pairs.txt, as LFW has it.
         out: Folder for figures.json, plots and all that is worked out on the way.
         models: Folder of NAME.onnx with NAME.toml; else MASKDESIGN_MODELS counts.
@@ -30,7 +31,7 @@ class CompareArgs:
         json: Print one JSON document on stdout.
     """
 
-    what: Positional[Literal["photos", "attention"]]
+    what: Positional[Literal["photos", "attention", "methods"]]
     folder: Positional[Path]
     out: Path
     models: OptionalPath = None
@@ -52,7 +53,7 @@ def main(words: Sequence[str]) -> int:
         raise InputError(f"{args.folder}: no such folder; give photos arranged as PERSON/PHOTO.jpg")
     if (args.people is not None and args.people < 1) or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--people and --seeds must be at least 1")
-    lines = {"photos": _photos, "attention": _attention}[args.what](args)
+    lines = {"photos": _photos, "attention": _attention, "methods": _methods}[args.what](args)
     print("\n".join(lines)) if lines else None
     return 0
 
@@ -90,6 +91,22 @@ def _attention(args: CompareArgs) -> list[str]:
         figures = compare_attention(args.folder, people, seeds, config, args.out, args.models, progress)
     curves = trial_plot([from_trial(trial) for trial in figures["trials"]], figures["interval"])
     lines = [*_written(args, figures, {"curves": curves}), *attention_lines(figures)]
+    return [] if args.json else lines
+
+
+def _methods(args: CompareArgs) -> list[str]:
+    from maskdesign.errors import UsageError
+    from maskdesign.evaluation.method_tables import method_lines
+    from maskdesign.jobs.compare_attention import SETTINGS
+    from maskdesign.jobs.compare_methods import compare_methods
+    from maskdesign.jobs.config import load_config
+
+    if args.seeds:
+        raise UsageError("compare methods takes no --seeds; repeat it with --set seed=3 and another --out")
+    config = load_config(None, (*SETTINGS, *args.set))
+    with shown_progress() as progress:
+        figures = compare_methods(args.folder, args.people or PEOPLE, config, args.out, args.models, progress)
+    lines = [*_written(args, figures, {}), *method_lines(figures)]
     return [] if args.json else lines
 
 

@@ -18,6 +18,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.design_parts import chosen_adversary, chosen_canvas, chosen_control
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.optimize.adversary import Adversary
 from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
 from maskdesign.progress import Progress
@@ -105,8 +106,18 @@ def read_group(
     return Group(masked, numbers, list(zip(*columns, strict=True)), known)
 
 
-def group_problem(design: Group, held_out: Group, recognizers: Sequence[Recognizer], config: JobConfig) -> Problem:
-    """One texture for everybody in a group, chosen on another group."""
+def group_problem(
+    design: Group,
+    held_out: Group,
+    recognizers: Sequence[Recognizer],
+    config: JobConfig,
+    adversary: Adversary | None = None,
+) -> Problem:
+    """One texture for everybody in a group, chosen on another group.
+
+    Args:
+        adversary: in place of the one that `config.fusion` names.
+    """
     control = chosen_control(config)
     probes = PhotoProbes(
         photos=design.photos,
@@ -118,7 +129,7 @@ def group_problem(design: Group, held_out: Group, recognizers: Sequence[Recogniz
         seed=config.seed,
     )
     return Problem(
-        adversary=chosen_adversary(recognizers, design.known, config),
+        adversary=adversary or chosen_adversary(recognizers, design.known, config),
         probes=probes if control is None else _first_round(probes, design.people),
         canvas=chosen_canvas(config),
         design=config.design,

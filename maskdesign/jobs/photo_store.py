@@ -18,13 +18,15 @@ from maskdesign.config import config_hash
 from maskdesign.errors import FaceError, InputError
 from maskdesign.faces.detect import FaceDetection, find_faces
 from maskdesign.faces.photo import mean_face, uncolored_face
+from maskdesign.faces.scan import FaceScan
 from maskdesign.files import read_image, sweep_partial_files, write_json
 from maskdesign.jobs.pool import in_processes
+from maskdesign.mask.accessories import Accessory
 from maskdesign.mask.carry import DrapedTemplate, carry_mask, prepare_carrying
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import DrapeSettings
-from maskdesign.mask.worn import load_worn, save_worn
+from maskdesign.mask.worn import WornMask, load_worn, save_worn
 from maskdesign.progress import Progress
 from maskdesign.render.masked_photo import MaskedPhoto, face_window, load_masked, mask_photo, save_masked
 from maskdesign.render.shading import RenderSettings
@@ -41,12 +43,14 @@ class PhotoStore:
         folder: of the store.
         pattern, drape: the mask, and how it is worn but for its opening.
         render: how pixels are made.
+        accessory: what is worn in place of a mask, on whose `pattern` it is printed; None for a mask.
     """
 
     folder: Path
     pattern: MaskPattern
     drape: DrapeSettings
     render: RenderSettings
+    accessory: Accessory | None = None
 
     def key(self, photo: Path, opening_mm: float) -> str:
         """Name of a masked photo: the digest of the photo's bytes and of everything else that decides it.
@@ -62,7 +66,8 @@ class PhotoStore:
 
     def _about(self, opening_mm: float) -> str:
         parts = [config_hash(part) for part in (self.pattern, self.drape, self.render)]
-        return json.dumps([VERSION, opening_mm, *parts])
+        worn = [] if self.accessory is None else [self.accessory.name]
+        return json.dumps([VERSION, opening_mm, *parts, *worn])
 
     def place(self, key: str) -> Path:
         """Where a masked photo lies once it is made."""
@@ -101,7 +106,7 @@ def fill_store(
     keys = {job: store.key(*job) for job in dict.fromkeys(wanted)}
     sweep_partial_files(store.folder)
     lacking = [job for job, key in keys.items() if not store.place(key).exists() and not store.refusal(key).exists()]
-    for opening_mm in sorted({opening for _, opening in lacking}):
+    for opening_mm in sorted({opening for _, opening in lacking}) if store.accessory is None else ():
         _draped(store, opening_mm)
     work = [(store, *job, keys[job]) for job in lacking]
     for done, _ in enumerate(in_processes(_mask_one, work), start=1):
@@ -119,10 +124,15 @@ def _mask_one(store: PhotoStore, photo: Path, opening_mm: float, key: str) -> No
 def _masked(store: PhotoStore, photo: Path, opening_mm: float) -> MaskedPhoto:
     image = read_image(photo)
     found = uncolored_face(image, middle_face(image, str(photo)))
-    settings = _opened(store.drape, opening_mm)
-    worn = carry_mask(_draped(store, opening_mm), found.scan, store.pattern, settings)
+    worn = _worn(store, found.scan, opening_mm)
     window, points_px = face_window(image, found.points_px)
     return mask_photo(window, points_px, found.scan, worn, store.pattern, store.render)
+
+
+def _worn(store: PhotoStore, face: FaceScan, opening_mm: float) -> WornMask:
+    if store.accessory is not None:
+        return store.accessory.lay(face)
+    return carry_mask(_draped(store, opening_mm), face, store.pattern, _opened(store.drape, opening_mm))
 
 
 def middle_face(image: np.ndarray, source: str) -> FaceDetection:

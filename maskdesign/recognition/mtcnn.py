@@ -28,6 +28,7 @@ Boxes = NDArray[np.float64]
 """(n, 5): left, top, right, bottom in pixels and the score in [0, 1]."""
 
 
+@torch.no_grad()
 def detect_mtcnn(image: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float64]]:
     """Find every face of at least 20 pixels.
 

@@ -61,7 +61,6 @@ class CascadeNetwork:
     dense: Layer | None
     answers: tuple[tuple[Tensor, Tensor], ...]
 
-    @torch.no_grad()
     def __call__(self, pictures: Tensor) -> list[Tensor]:
         """(B, 3, h, w) in [-1, 1] -> the answers, (B, k); for a sliding network (B, h', w', k). The last is softmax."""
         x = pictures
