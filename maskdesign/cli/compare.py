@@ -26,7 +26,7 @@ class CompareArgs:
         out: Folder for figures.json, plots and all that is worked out on the way.
         models: Folder of NAME.onnx with NAME.toml; else MASKDESIGN_MODELS counts.
         people: photos: take only the first of this many people. Else: design for this many (40).
-        seeds: attention: designs of each kind (5; at most 2 on fewer recognizers than all).
+        seeds: attention: designs of each kind (5; fewer where the question needs fewer).
         set: Not for photos: configuration value, KEY=VALUE, as in --set design.steps=50; may be repeated.
         json: Print one JSON document on stdout.
     """

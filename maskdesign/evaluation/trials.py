@@ -96,13 +96,24 @@ def _difference(ensemble: Sequence[str], pairs: Sequence[tuple[Trial, Trial]], c
     def margin(trial: Trial) -> float:
         return max(trial.test[name]["margin"] for name in ensemble)
 
+    levels = [steps_to_common_level(a, b) for a, b in pairs]
     return {
         "ensemble": list(ensemble),
         "seeds": len(pairs),
         "step_ratio": float(sum(steps(a) for a, _ in pairs) / sum(steps(b) for _, b in pairs)),
+        "common_level": float(np.mean([level for level, _, _ in levels])),
+        "common_step_ratio": float(sum(one for _, one, _ in levels) / sum(other for _, _, other in levels)),
         "weakest_fnmr": _spread([fnmr(a) - fnmr(b) for a, b in pairs]),
         "weakest_margin": _spread([margin(a) - margin(b) for a, b in pairs]),
     }
+
+
+def steps_to_common_level(one: Trial, other: Trial) -> tuple[float, int, int]:
+    """The highest FNMR of the weakest recognizer that both trials reach, and the step at which each of them does."""
+    curves = [[weakest(rates) for rates in trial.rates] for trial in (one, other)]
+    level = min(max(curve) for curve in curves)
+    places = [next(place for place, rate in enumerate(curve) if rate >= level) for curve in curves]
+    return level, one.steps[places[0]], other.steps[places[1]]
 
 
 def lost_by_joining(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -36,8 +36,10 @@ SETTINGS = (
 )
 """What this experiment changes in the defaults; settings of one's own win."""
 FUSIONS = ("averaging", "attention")
-SMALLER_SEEDS = 2
-"""Most designs of a kind on fewer recognizers than all: what is asked of many seeds is asked of the whole ensemble."""
+ABLATED = "attention on recognizers only"
+"""Attention that is paid neither to features nor to regions: tells which of the three does the work."""
+SMALLER_SEEDS, ABLATED_SEEDS = 1, 2
+"""Most designs of a kind on fewer recognizers than all, and of the ablation: many seeds are for the main question."""
 
 
 def compare_attention(
@@ -51,7 +53,8 @@ def compare_attention(
     Args:
         folder: photos as PERSON/PERSON_0001.jpg, and pairs.txt.
         people: to design for.
-        seeds: designs of each kind; at most `SMALLER_SEEDS` of those on fewer recognizers than all.
+        seeds: designs of each kind; at most `SMALLER_SEEDS` of those on fewer recognizers than all, and
+            `ABLATED_SEEDS` with attention on recognizers only.
         out: folder of the comparison; the same call goes on there.
 
     Raises:
@@ -79,24 +82,31 @@ def ensembles(recognizers: Sequence[Recognizer]) -> list[tuple[str, ...]]:
 
 def planned(recognizers: Sequence[Recognizer], seeds: int) -> list[tuple[int, tuple[str, ...], str]]:
     """Seed, ensemble and fusion of every design, seed by seed."""
-    plans = product(range(seeds), ensembles(recognizers), FUSIONS)
-    return [plan for plan in plans if plan[0] < SMALLER_SEEDS or len(plan[1]) == len(recognizers)]
+    plans = list(product(range(seeds), ensembles(recognizers), FUSIONS))
+    whole = ensembles(recognizers)[-1]
+    kept = [plan for plan in plans if plan[0] < SMALLER_SEEDS or plan[1] == whole]
+    ablated = range(min(seeds, ABLATED_SEEDS)) if len(recognizers) > 1 else ()
+    return [*kept, *((seed, whole, ABLATED) for seed in ablated)]
 
 
 def _trial_config(config: JobConfig, names: tuple[str, ...], fusion: str, seed: int) -> JobConfig:
     plain = fusion == "averaging"
+    attention = config.attention
+    if fusion == ABLATED:
+        attention = replace(attention, feature_weight=0.0, region=0.0)
     return replace(
         config,
         recognizers=names,
         seed=config.seed + seed,
         fusion="mean" if plain else "attention",
+        attention=attention,
         # Plain averaging heeds nobody more than anybody else.
         objective=replace(config.objective, worst_weight=0.0) if plain else config.objective,
     )
 
 
 def _trial(run: Run, ground: Ground, names: tuple[str, ...], fusion: str, config: JobConfig) -> Trial:
-    folder = run.path("trials") / f"{'+'.join(names)}-{fusion}-{config.seed}"
+    folder = run.path("trials") / f"{'+'.join(names)}-{fusion.replace(' ', '-')}-{config.seed}"
     path = folder / "trial.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +153,7 @@ def attention_figures(trials: Sequence[Trial], ground: Ground, config: JobConfig
         "interval": [config.control.lowest, config.control.highest],
         "rows": rows,
         "attention_minus_averaging": paired_differences(trials, config.control, "attention", "averaging"),
+        "ablated_minus_averaging": paired_differences(trials, config.control, ABLATED, "averaging"),
         "lost_by_joining": lost_by_joining(rows),
         "trials": [asdict(trial) for trial in trials],
     }
