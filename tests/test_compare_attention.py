@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from maskdesign.cli.main import main
 from maskdesign.evaluation.trial_plots import trial_plot
 from maskdesign.evaluation.trial_tables import attention_lines
-from maskdesign.evaluation.trials import Trial, lost_by_joining, paired_differences, step_of_interval, summary_rows
+from maskdesign.evaluation.trials import (
+    Trial,
+    lost_by_joining,
+    paired_differences,
+    step_of_interval,
+    steps_to_common_level,
+    summary_rows,
+)
 from maskdesign.evaluation.verification import ProbeSet
-from maskdesign.jobs.compare_attention import FUSIONS, ensembles, from_trial, planned
+from maskdesign.jobs.compare_attention import ABLATED, FUSIONS, ensembles, from_trial, planned
 from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers
 from maskdesign.jobs.groups import Group
 from maskdesign.optimize.control import ControlSettings
@@ -90,11 +97,14 @@ def test_tables_and_curves_take_every_trial():
         "views_per_step": 6,
         "rows": rows,
         "attention_minus_averaging": paired_differences(trials, CONTROL, *reversed(FUSIONS)),
+        "ablated_minus_averaging": [],
         "lost_by_joining": lost_by_joining(rows),
     }
     lines = attention_lines(figures)
     assert sum("a + b | averaging" in line for line in lines) == 1
     assert sum(" x |" in line for line in lines) == 2
+    assert steps_to_common_level(trials[0], trials[0]) == (0.9, 10, 10)
+    assert steps_to_common_level(trial([0.4, 0.6, 0.7]), trial([0.2, 0.3, 0.5])) == (0.5, 10, 15)
     assert trial_plot(trials, (0.8, 0.95)).startswith(b"\x89PNG")
     again = from_trial(asdict(trials[0]))
     assert again == trials[0]
@@ -127,8 +137,10 @@ def test_ground_keeps_what_belongs_to_the_recognizers_that_are_met():
     names = [entry.spec.name for entry in ground.recognizers]
     assert ensembles(ground.recognizers) == [("first",), ("second",), tuple(names)]
     plans = planned(ground.recognizers, 5)
-    assert len(plans) == 2 * (5 + 2 * 2)
-    assert {seed for seed, met, _ in plans if len(met) == 1} == {0, 1}
+    assert len(plans) == 2 * (5 + 2) + 2
+    assert {seed for seed, met, _ in plans if len(met) == 1} == {0}
+    assert [(seed, met) for seed, met, fusion in plans if fusion == ABLATED] == [(0, tuple(names)), (1, tuple(names))]
+    assert planned(ground.recognizers[:1], 1) == [(0, ("first",), fusion) for fusion in FUSIONS]
 
 
 def test_without_a_mask_friends_are_known_and_strangers_are_not():

@@ -39,13 +39,19 @@ def _row_lines(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _difference_lines(figures: Mapping[str, Any]) -> list[str]:
-    lines = [
-        "| attention against averaging | steps to the interval | weakest FNMR | weakest margin |",
-        "|---|---|---|---|",
-    ]
-    for row in figures["attention_minus_averaging"]:
-        changes = f"{_spread(row['weakest_fnmr'], '+.3f')} | {_spread(row['weakest_margin'], '+.3f')}"
-        lines.append(f"| {' + '.join(row['ensemble'])} | {row['step_ratio']:.2f} x | {changes} |")
+    titles = ["against averaging", "met", "steps to the interval", "steps to a common FNMR", "weakest FNMR", "margin"]
+    lines = ["| " + " | ".join(titles) + " |", "|---|---|---|---|---|---|"]
+    rows = [("attention", row) for row in figures["attention_minus_averaging"]]
+    for title, row in [*rows, *(("on recognizers only", row) for row in figures["ablated_minus_averaging"])]:
+        cells = (
+            title,
+            " + ".join(row["ensemble"]),
+            f"{row['step_ratio']:.2f} x",
+            f"{row['common_step_ratio']:.2f} x to {row['common_level']:.2f}",
+            _spread(row["weakest_fnmr"], "+.3f"),
+            _spread(row["weakest_margin"], "+.3f"),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
