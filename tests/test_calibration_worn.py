@@ -102,6 +102,8 @@ def test_the_drape_is_the_one_that_was_photographed(read: Read) -> None:
     worn = json.loads((read.folder / "calibration.json").read_text())["worn"]
     assert worn["opening_mm"] == pytest.approx(read.worn.report.opening_mm, abs=2)
     assert worn["placement_mm"] == pytest.approx(TRUTH_MM[1], abs=2)
+    # What a single photo can tell is no surer than the model behind it.
+    assert worn["opening_sigma_mm"] >= 1 and worn["placement_sigma_mm"] >= 2
 
 
 def test_each_cell_has_its_map_and_unseen_ones_have_none(read: Read) -> None:

@@ -14,6 +14,9 @@ from maskdesign.render.camera import FACE_TO_CAMERA, PinholeCamera, project_poin
 LEAST_POINTS = 8
 STARTS_MM = (450.0, 900.0)
 PLACEMENT_PRIOR_MM = 5.0
+OPENING_MODEL_MM, PLACEMENT_MODEL_MM = 1.0, 2.2
+"""How far a fit was off, one standard deviation, on photos rendered for tuning: drapes between those of the family are
+not quite their mean. The corners of one photo agree with a wrong drape, too, and alone would claim a tenth of it."""
 FOCAL_PRIOR = 0.25
 """How far a focal length may be from the guess of a photo that tells none, as a share, one standard deviation."""
 
@@ -48,7 +51,8 @@ class DrapeFit:
         placement_mm: shift of the nose's place on the sheet.
         cameras: one a photo, in the face frame.
         residual_px: one (n, 2) array a photo, predicted minus seen.
-        opening_sigma_mm, placement_sigma_mm: standard deviations from the curvature of the sum of squares.
+        opening_sigma_mm, placement_sigma_mm: standard deviations: of the model, and from the curvature of the sum of
+            squares.
     """
 
     asked_mm: float
@@ -180,6 +184,6 @@ def _read(
         placement_mm=float(values[1]),
         cameras=cameras,
         residual_px=residuals,
-        opening_sigma_mm=float(np.sqrt(max(covariance[0, 0], 0.0)) * slope),
-        placement_sigma_mm=float(np.sqrt(max(covariance[1, 1], 0.0))),
+        opening_sigma_mm=float(np.hypot(OPENING_MODEL_MM, np.sqrt(max(covariance[0, 0], 0.0)) * slope)),
+        placement_sigma_mm=float(np.hypot(PLACEMENT_MODEL_MM, np.sqrt(max(covariance[1, 1], 0.0)))),
     )
