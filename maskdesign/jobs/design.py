@@ -153,8 +153,7 @@ def _run_stages(
     progress.stage("Sheets and report")
     for paper in config.papers:
         make_sheet(run, config, paper, run.sheet(paper))
-    specs = [recognizer.spec for recognizer in recognizers]
-    report_stage(run, config, subject, worn[config.drape.opening_mm], specs, evaluation)
+    report_stage(run, config, subject, worn[config.drape.opening_mm], members, evaluation)
     return state
 
 

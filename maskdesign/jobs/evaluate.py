@@ -49,11 +49,9 @@ def evaluate_run(folder: Path, models_dir: Path | None, progress: Progress) -> E
         progress.stage("Mask")
         worn = drape_stage(run, subject.face, config, progress)
         progress.stage("Evaluation")
-        evaluation = evaluation_stage(
-            run, config, subject, worn, enroll_all(subject.face, recognizers, config), progress
-        )
-        specs = [recognizer.spec for recognizer in recognizers]
-        report_stage(run, config, subject, worn[config.drape.opening_mm], specs, evaluation)
+        members = enroll_all(subject.face, recognizers, config)
+        evaluation = evaluation_stage(run, config, subject, worn, members, progress)
+        report_stage(run, config, subject, worn[config.drape.opening_mm], members, evaluation)
     return evaluation
 
 

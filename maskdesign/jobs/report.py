@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from maskdesign.evaluation.attended import attended_strip
 from maskdesign.evaluation.controls import control_textures
 from maskdesign.evaluation.heatmaps import heat_map_svg
 from maskdesign.evaluation.pictures import loss_curve_svg, preview_strip
@@ -15,6 +19,7 @@ from maskdesign.files import write_image, write_text
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import Subject, run_texture, scene_at
 from maskdesign.mask.worn import DrapeReport, WornMask
+from maskdesign.optimize.ensemble import Member
 from maskdesign.optimize.loop import read_journal
 from maskdesign.recognition.score import margins
 from maskdesign.recognition.spec import RecognizerSpec
@@ -29,6 +34,7 @@ CAPTIONS = {
     "plain": "A plain blue mask draped on it",
     "designed": "The same mask with the designed texture",
 }
+ATTENDED = "Where {name} looks: bare, under a plain blue mask, under the design (red: what decides its score most)"
 
 
 def report_stage(
@@ -36,11 +42,15 @@ def report_stage(
     config: JobConfig,
     subject: Subject,
     worn: WornMask,
-    specs: list[RecognizerSpec],
+    members: Sequence[Member],
     evaluation: Evaluation,
 ) -> None:
     """Write `previews/*.png` and `report.html` of a run whose evaluation and sheets are done."""
+    specs = [member.recognizer.spec for member in members]
     pictures = _pictures(run, config, subject, worn)
+    attended = _attended(run, config, subject, worn, members)
+    for name, pixels in attended.items():
+        write_image(run.previews / f"attended-{name}.png", pixels)
     for name, pixels in pictures.items():
         write_image(run.previews / f"{name}.png", pixels)
     about = json.loads(run.photo_facts.read_text())
@@ -49,7 +59,8 @@ def report_stage(
         run_id=run.run_id,
         source=about["source"],
         scale=about["scale"],
-        pictures={CAPTIONS[name]: pixels for name, pixels in pictures.items()},
+        pictures={CAPTIONS[name]: pixels for name, pixels in pictures.items()}
+        | {ATTENDED.format(name=name): pixels for name, pixels in attended.items()},
         curve_svg=loss_curve_svg(read_journal(run.metrics)),
         heat_svg={spec.name: _heat_maps(config, spec, evaluation) for spec in specs},
         evaluation=evaluation,
@@ -72,6 +83,17 @@ def _pictures(run: Run, config: JobConfig, subject: Subject, worn: WornMask) -> 
         "plain": preview_strip(masked, plain),
         "designed": preview_strip(masked, run_texture(run, config)),
     }
+
+
+def _attended(
+    run: Run, config: JobConfig, subject: Subject, worn: WornMask, members: Sequence[Member]
+) -> dict[str, NDArray[np.uint8]]:
+    """A strip for each recognizer that has a gradient."""
+    plain, masked = control_textures(config.texture, config.mask)["plain blue"], scene_at(subject.face, worn, config)
+    scenes = (build_scene(subject.face, None, config.mask), masked, masked)
+    textures = (plain, plain, run_texture(run, config))
+    seen = [member for member in members if not member.recognizer.spec.black_box]
+    return {m.recognizer.spec.name: attended_strip(m, subject.face, scenes, textures) for m in seen}
 
 
 def _heat_maps(config: JobConfig, spec: RecognizerSpec, evaluation: Evaluation) -> str:
