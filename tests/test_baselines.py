@@ -11,8 +11,9 @@ import torch
 from maskdesign.cli.main import main
 from maskdesign.evaluation.method_tables import method_lines
 from maskdesign.faces.head import builtin_face
-from maskdesign.jobs.compare_methods import BASELINES, confidence, worn_config
+from maskdesign.jobs.compare_methods import BASELINES
 from maskdesign.jobs.config import load_config
+from maskdesign.jobs.contest import confidence, worn_config
 from maskdesign.jobs.photo_store import PhotoStore
 from maskdesign.mask.accessories import EYEGLASSES, FOREHEAD_STICKER
 from maskdesign.mask.pattern import MaskPattern

@@ -18,7 +18,9 @@ from maskdesign.optimize.control import ControlSettings
 from maskdesign.optimize.encoder import Extrusion, analytic_extrusion, encode_ensemble
 from maskdesign.optimize.fusion import AttentionFusion
 from maskdesign.optimize.generator import Generator, generator_from_texels, texels_from_generator
+from maskdesign.optimize.likeness import Unfacelike
 from maskdesign.optimize.loop import load_state
+from maskdesign.recognition.mtcnn_nets import load_cascade
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.run import open_run
 
@@ -36,10 +38,16 @@ def chosen_adversary(recognizers: Sequence[Recognizer], known: Sequence[Tensor],
     """
     if not recognizers:
         raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`, or leave it empty")
+    adversary = _fused(tuple(recognizers), tuple(known), config)
+    weight = config.objective.face_weight
+    return Unfacelike(adversary, load_cascade(), weight) if weight else adversary
+
+
+def _fused(recognizers: tuple[Recognizer, ...], known: tuple[Tensor, ...], config: JobConfig) -> Adversary:
     if config.fusion == "mean":
-        return MarginFusion(tuple(recognizers), config.objective)
-    encoders = _encoders(tuple(recognizers), tuple(known), config) if config.attention.feature_weight else ()
-    return AttentionFusion(tuple(recognizers), encoders, config.objective, config.attention)
+        return MarginFusion(recognizers, config.objective)
+    encoders = _encoders(recognizers, known, config) if config.attention.feature_weight else ()
+    return AttentionFusion(recognizers, encoders, config.objective, config.attention)
 
 
 def _encoders(

@@ -18,12 +18,14 @@ class ObjectiveSettings:
         sharpness: steepness of the hinge; higher cares less about views that are already safe.
         worst_weight: temperature of the attention on recognizers; 0 averages, higher heeds the worst member more.
         tv_weight: weight of total variation; higher gives larger, calmer shapes.
+        face_weight: weight of how much the flat sheet alone looks like a face (`maskdesign.optimize.likeness`).
     """
 
     slack: float = 0.3
     sharpness: float = 6.0
     worst_weight: float = 2.0
     tv_weight: float = 0.3
+    face_weight: float = 0.0
 
 
 def hinge(margins: Tensor, settings: ObjectiveSettings) -> Tensor:
