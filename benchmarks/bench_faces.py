@@ -29,7 +29,7 @@ from maskdesign.faces.shape_modes import TARGETS, adult_mean, measure, vary_shap
 from maskdesign.files import read_image
 from tests.dlib_chips import dlib_distance
 from tests.portraits import depth_errors, picture_of
-from tests.scan_heads import ICT_TIP, mesh_scan, pronasale, real_head, synthetic_scan, turned
+from tests.scan_heads import ICT_TIP, hole_over, mesh_scan, pronasale, real_head, synthetic_scan, turned
 
 SHARED = Path(os.environ.get("MASKDESIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 LFW_RESULT = Path(__file__).resolve().parents[1] / "docs/photo-heads.json"
@@ -41,7 +41,7 @@ def figures() -> dict[str, dict]:
     found = frgc_figures(builtin_face()) | population_figures()
     if SHARED.is_dir():
         scanned = real_head(SHARED)
-        found |= cleaning_figures(scanned) | nose_figures(scanned) | photo_figures(scanned)
+        found |= cleaning_figures(scanned) | hole_figures(scanned) | nose_figures(scanned) | photo_figures(scanned)
     return found | likeness_figures() | lfw_figures()
 
 
@@ -72,6 +72,28 @@ def cleaning_figures(face: FaceScan) -> dict[str, dict]:
         "cleaning_p95_error": _figure(float(np.percentile(error[both], 95)), 0.4, "mm"),
         "cleaning_max_error_inside_rim": _figure(float(error[both & ~scan.near_step].max()), 2.0, "mm"),
     }
+
+
+def hole_figures(face: FaceScan) -> dict[str, dict]:
+    """What holes of 14 mm are filled with where the face has fine relief, and where it has none."""
+    points = face.landmarks
+    places = {
+        "lips": (points["mouth_left"] + points["mouth_right"]) / 2,
+        "mouth_corner": points["mouth_left"],
+        "nostril": points["subnasale"] + [9.0, 3, 0],
+        "chin": points["chin"] + [0.0, 8, 0],
+    }
+    found = {}
+    for name, place in places.items():
+        row, column, radius = hole = hole_over(place)
+        scan = synthetic_scan(face, holes=[hole])
+        cleaned, _ = clean_range(scan.raw)
+        rows, columns = np.indices(cleaned.valid.shape)
+        inside = cleaned.valid & ((rows - row) ** 2 + (columns - column) ** 2 <= radius**2)
+        error = np.abs(cleaned.points_mm[..., 2] - scan.truth.points[..., 2])[inside & (scan.truth.triangle >= 0)]
+        found[f"hole_over_{name}_median_error"] = _figure(float(np.median(error)), None, "mm")
+        found[f"hole_over_{name}_max_error"] = _figure(float(error.max()), None, "mm")
+    return found
 
 
 def nose_figures(scanned: FaceScan) -> dict[str, dict]:

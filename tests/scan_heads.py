@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from maskdesign.geometry.mesh import TriangleMesh
 from maskdesign.geometry.orthographic import FrontView, view_from_front
 
 PITCH_MM = 0.5
+WINDOW_MM = np.array([[-160.0, -120], [160, 120]])
 HOLES_PX = ((120, 260, 10), (270, 385, 14), (100, 400, 12))
 """Row, column and radius of three holes: the brow, a cheek, the forehead."""
 
@@ -47,10 +49,17 @@ def pronasale(face: FaceScan) -> int:
     return int(near[face.mesh.vertices[near, 2].argmax()])
 
 
-def synthetic_scan(face: FaceScan, seed: int = 0, noise_mm: float = 0.2, spikes: float = 0.003) -> Synthetic:
+def hole_over(point_mm: np.ndarray, radius_mm: float = 7.0) -> tuple[float, float, float]:
+    """Row, column and radius of a hole over a point of the face."""
+    x, y = point_mm[:2]
+    return (WINDOW_MM[1, 1] - y) / PITCH_MM, (x - WINDOW_MM[0, 0]) / PITCH_MM, radius_mm / PITCH_MM
+
+
+def synthetic_scan(
+    face: FaceScan, seed: int = 0, noise_mm: float = 0.2, spikes: float = 0.003, holes: Sequence = HOLES_PX
+) -> Synthetic:
     """A frontal scan as an FRGC scanner would deliver it."""
-    window = np.array([[-160.0, -120], [160, 120]])
-    truth = view_from_front(face.mesh.vertices, face.mesh.triangles, PITCH_MM, *window)
+    truth = view_from_front(face.mesh.vertices, face.mesh.triangles, PITCH_MM, *WINDOW_MM)
     random = np.random.default_rng(seed)
     seen = truth.triangle >= 0
     points = truth.points.copy()
@@ -59,7 +68,7 @@ def synthetic_scan(face: FaceScan, seed: int = 0, noise_mm: float = 0.2, spikes:
     points[spiky, 2] += random.choice([-1, 1], spiky.sum()) * random.uniform(3, 40, spiky.sum())
     rows, columns = np.indices(seen.shape)
     valid = seen.copy()
-    for row, column, radius in HOLES_PX:
+    for row, column, radius in holes:
         valid &= (rows - row) ** 2 + (columns - column) ** 2 > radius**2
     depth = np.where(seen, truth.points[..., 2], -1e3)
     near_step = maximum_filter(depth, 5) - minimum_filter(depth, 5) > 6
