@@ -10,10 +10,13 @@ import torch
 
 from maskdesign.cli.main import main
 from maskdesign.evaluation.method_tables import method_lines
+from maskdesign.evaluation.style_tables import style_lines, style_plot
 from maskdesign.faces.head import builtin_face
 from maskdesign.jobs.compare_methods import BASELINES
+from maskdesign.jobs.compare_styles import STYLES, kept_gains
 from maskdesign.jobs.config import load_config
 from maskdesign.jobs.contest import confidence, worn_config
+from maskdesign.jobs.ground import FREE_STYLE
 from maskdesign.jobs.photo_store import PhotoStore
 from maskdesign.mask.accessories import EYEGLASSES, FOREHEAD_STICKER
 from maskdesign.mask.pattern import MaskPattern
@@ -192,9 +195,34 @@ def test_a_table_names_everything_that_was_judged():
     assert "| bare | +0.10 [+0.00, +0.20] | +0.10 [+0.00, +0.20] |" in lines
 
 
-def test_seeds_belong_to_another_comparison(tmp_path, capsys):
+def test_kept_gains_are_shares_of_the_free_style():
+    def row(method: str, fnmr: float) -> dict:
+        return {"method": method, "recognizers": {"a": {"fnmr": fnmr}, "b": {"fnmr": 0.5}}}
+
+    rows = [row("plain mask", 0.2), row("random mask", 0.4)]
+    rows += [row(name, 0.7 if name == "camouflage" else 0.9) for name in STYLES]
+    kept = {(entry["style"], entry["recognizer"]): entry for entry in kept_gains(rows)}
+    assert kept["camouflage", "a"]["share"] == pytest.approx(0.3 / 0.5)
+    assert kept["free", "a"]["share"] == 1
+    assert kept["free", "b"]["share"] is None
+
+
+def test_styles_are_configurations_and_drawn_with_their_faces():
+    found = {"a": {"fnmr": 0.6, "fnmr_ci": (0.5, 0.7)}}
+    rows = [{"method": name, "recognizers": found, "faces_on_sheet": {"x": 3}} for name in ("plain mask", *STYLES)]
+    for own in STYLES.values():
+        load_config(None, (*FREE_STYLE, *own))
+    kept = [{"style": name, "recognizer": "a", "gain": 0.1, "share": 0.5} for name in STYLES]
+    figures = {"met": [], "steps": 3, "styles": dict.fromkeys(STYLES), "rows": rows, "kept": kept}
+    assert "| free | 0.60 [0.50, 0.70]; 50 % | 3 |" in style_lines(figures)
+    assert "| plain mask | 0.60 [0.50, 0.70] | 3 |" in style_lines(figures)
+    assert style_plot(figures).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("what", ["methods", "styles"])
+def test_seeds_belong_to_another_comparison(tmp_path, capsys, what):
     (tmp_path / "in").mkdir()
-    words = ["compare", "methods", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    words = ["compare", what, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
     assert main([*words, "--seeds", "2"]) == 2
     assert main(words) == 3
     assert "Traceback" not in capsys.readouterr().err

@@ -19,9 +19,10 @@ class CompareArgs:
     photos: the mask template paper's: every way to protect a photo, every recognizer.
     attention: PrivacyMask's experiment A: its attention against plain averaging, for one recognizer and for several.
     methods: PrivacyMask's Table 1: five other methods, this program and controls on the same people.
+    styles: what wearability costs: one design in several styles, and whether its sheet shows a face.
 
     Attributes:
-        what: photos, attention or methods.
+        what: photos, attention, methods or styles.
         folder: Photos as PERSON/PHOTO.jpg, at least two a person; beside photos, also pairs.txt, as LFW has it.
         out: Folder for figures.json, plots and all that is worked out on the way.
         models: Folder of NAME.onnx with NAME.toml; else MASKDESIGN_MODELS counts.
@@ -31,7 +32,7 @@ class CompareArgs:
         json: Print one JSON document on stdout.
     """
 
-    what: Positional[Literal["photos", "attention", "methods"]]
+    what: Positional[Literal["photos", "attention", "methods", "styles"]]
     folder: Positional[Path]
     out: Path
     models: OptionalPath = None
@@ -53,7 +54,7 @@ def main(words: Sequence[str]) -> int:
         raise InputError(f"{args.folder}: no such folder; give photos arranged as PERSON/PHOTO.jpg")
     if (args.people is not None and args.people < 1) or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--people and --seeds must be at least 1")
-    lines = {"photos": _photos, "attention": _attention, "methods": _methods}[args.what](args)
+    lines = {"photos": _photos, "attention": _attention, "methods": _methods, "styles": _styles}[args.what](args)
     print("\n".join(lines)) if lines else None
     return 0
 
@@ -95,19 +96,37 @@ def _attention(args: CompareArgs) -> list[str]:
 
 
 def _methods(args: CompareArgs) -> list[str]:
-    from maskdesign.errors import UsageError
     from maskdesign.evaluation.method_tables import method_lines
     from maskdesign.jobs.compare_attention import SETTINGS
     from maskdesign.jobs.compare_methods import compare_methods
     from maskdesign.jobs.config import load_config
 
-    if args.seeds:
-        raise UsageError("compare methods takes no --seeds; repeat it with --set seed=3 and another --out")
+    _refuse_seeds(args)
     config = load_config(None, (*SETTINGS, *args.set))
     with shown_progress() as progress:
         figures = compare_methods(args.folder, args.people or PEOPLE, config, args.out, args.models, progress)
     lines = [*_written(args, figures, {}), *method_lines(figures)]
     return [] if args.json else lines
+
+
+def _styles(args: CompareArgs) -> list[str]:
+    from maskdesign.evaluation.style_tables import style_lines, style_plot
+    from maskdesign.jobs.compare_attention import SETTINGS
+    from maskdesign.jobs.compare_styles import compare_styles
+
+    _refuse_seeds(args)
+    settings = (*SETTINGS, *args.set)
+    with shown_progress() as progress:
+        figures = compare_styles(args.folder, args.people or PEOPLE, settings, args.out, args.models, progress)
+    lines = [*_written(args, figures, {"styles": style_plot(figures)}), *style_lines(figures)]
+    return [] if args.json else lines
+
+
+def _refuse_seeds(args: CompareArgs) -> None:
+    from maskdesign.errors import UsageError
+
+    if args.seeds:
+        raise UsageError(f"compare {args.what} takes no --seeds; repeat it with --set seed=3 and another --out")
 
 
 def _written(args: CompareArgs, figures: Mapping[str, Any], plots: Mapping[str, bytes]) -> list[str]:

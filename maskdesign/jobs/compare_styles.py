@@ -1,0 +1,81 @@
+"""What wearability costs: one design in several styles, from a free one to small repeats; whose sheets show faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from maskdesign.jobs.compare_methods import control_rows
+from maskdesign.jobs.config import load_config
+from maskdesign.jobs.contest import designed_row, open_contest, prepared_contest
+from maskdesign.progress import Progress
+from maskdesign.recognition.registry import load_recognizers
+from maskdesign.run import locked
+
+FREE = "free"
+WITHOUT_FACE = "objective.face_weight=0.3"
+CAMOUFLAGE_INKS = 'texture.inks=["#3b3a2a","#6b6b47","#a39a74","#d9d2b4"]'
+TEXTILE_INKS = 'texture.inks=["#14213d","#f7f5ef","#2a9d8f","#8ecae6"]'
+STYLES: Mapping[str, tuple[str, ...]] = {
+    FREE: (),
+    "free, no face": (WITHOUT_FACE,),
+    "large shapes": (WITHOUT_FACE, "texture.grid_mm=7.5", "objective.tv_weight=1.0"),
+    "camouflage": (WITHOUT_FACE, CAMOUFLAGE_INKS, "texture.grid_mm=5.0"),
+    "tiles 2 x 2": (WITHOUT_FACE, TEXTILE_INKS, "texture.repeats=[2,2]"),
+    "tiles 5 x 4": (TEXTILE_INKS, "texture.repeats=[5,4]"),
+}
+"""Settings over the free style, each of which keeps more of a sheet from being drawn at will."""
+
+
+def compare_styles(
+    folder: Path, people: int, settings: Sequence[str], out: Path, models_dir: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Design once in every style for the same people and judge all of them on the same tested people.
+
+    Args:
+        folder: photos as PERSON/PERSON_0001.jpg, and pairs.txt.
+        people: to design for.
+        settings: of the free style; a style's own win.
+        out: folder of the comparison; the same call goes on there.
+
+    Raises:
+        MaskdesignError: anything a user can cause, in one line with the remedy.
+    """
+    config = load_config(None, settings)
+    every = load_recognizers(models_dir, config.recognizers)
+    run = open_contest(people, config, out, every)
+    with locked(run):
+        contest = prepared_contest(run, folder, people, config, models_dir, every, (None,), progress)
+        progress.stage("Styles")
+        rows = list(control_rows(contest))
+        for number, (name, own) in enumerate(STYLES.items()):
+            styled = replace(contest, config=load_config(None, (*settings, *own)))
+            rows.append(designed_row(styled, name, None))
+            progress.advance(number + 1, len(STYLES), name)
+    return {
+        "met": list(contest.met),
+        "steps": config.design.steps,
+        "styles": {name: list(own) for name, own in STYLES.items()},
+        "rows": rows,
+        "kept": kept_gains(rows),
+    }
+
+
+def kept_gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each style and recognizer: its gain over the strongest control, and which share of the free style's that is.
+
+    The share is None where the free style gains nothing.
+    """
+    controls = [row for row in rows if row["method"] not in STYLES]
+    styled = {row["method"]: row for row in rows if row["method"] in STYLES}
+    kept = []
+    for recognizer in styled[FREE]["recognizers"]:
+        control = max(row["recognizers"][recognizer]["fnmr"] for row in controls)
+        whole = styled[FREE]["recognizers"][recognizer]["fnmr"] - control
+        for name, row in styled.items():
+            gain = row["recognizers"][recognizer]["fnmr"] - control
+            share = gain / whole if whole > 0 else None
+            kept.append({"style": name, "recognizer": recognizer, "gain": gain, "share": share})
+    return kept
