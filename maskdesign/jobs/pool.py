@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 def in_processes(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
     """Call a function of a module with each tuple of arguments; results come as they are done.
 
+    Where one process is all there would be, this one does the work: a fresh one takes seconds to begin.
+
     Args:
         work: importable by name, for fresh processes: mediapipe's threads do not survive a fork.
         arguments: what can be pickled.
@@ -24,9 +26,10 @@ def in_processes(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...
     Raises:
         MaskdesignError: a process was killed.
     """
-    if not arguments:
-        return
     workers = min(available_cores(), len(arguments))
+    if workers <= 1:
+        yield from (work(*words) for words in arguments)
+        return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
         jobs = [pool.submit(work, *words) for words in arguments]
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def protect_photos(
         else:
             outcomes[photo] = finished
             report(finished)
-    for outcome in _work(tasks):
+    for outcome in in_processes(_protect_one, tasks):
         outcomes[outcome.photo] = outcome
         report(outcome)
         if not outcome.reason:
@@ -156,13 +156,6 @@ def _finished(task: _Task, row: Outcome | None, targets: Sequence[str]) -> Outco
         reason = f"{task.out / str(row.protected)} is from another photo or other settings; name another --out"
         return Outcome(task.photo, reason=reason)
     return row
-
-
-def _work(tasks: Sequence[tuple[_Task]]) -> Iterator[Outcome]:
-    if len(tasks) == 1:
-        yield _protect_one(*tasks[0])
-    else:
-        yield from in_processes(_protect_one, tasks)
 
 
 def _protect_one(task: _Task) -> Outcome:
