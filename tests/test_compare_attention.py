@@ -24,7 +24,7 @@ from maskdesign.evaluation.trials import (
 )
 from maskdesign.evaluation.verification import ProbeSet
 from maskdesign.jobs.compare_attention import ABLATED, FUSIONS, ensembles, from_trial, planned
-from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers
+from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers, without_scores
 from maskdesign.jobs.groups import Group
 from maskdesign.optimize.control import ControlSettings
 from maskdesign.recognition.dlib_net import dlib_spec
@@ -148,6 +148,7 @@ def test_without_a_mask_friends_are_known_and_strangers_are_not():
     assert found["first"]["fnmr"] == 0.0
     assert found["second"]["fnmr"] == 1.0
     assert found["first"]["margin"] > 0 > found["second"]["margin"]
+    assert without_scores(found)["first"].keys() == found["first"].keys() - {"scores"}
     assert found["first"]["scores"] == pytest.approx([-0.1, -0.1], abs=1e-6)
 
 

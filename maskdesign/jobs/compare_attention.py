@@ -14,7 +14,7 @@ from maskdesign.config import config_hash, to_toml
 from maskdesign.evaluation.trials import Trial, lost_by_joining, paired_differences, summary_rows
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
-from maskdesign.jobs.ground import FREE_STYLE, Ground, judge_texture, of_recognizers, prepare_ground
+from maskdesign.jobs.ground import FREE_STYLE, Ground, judge_texture, of_recognizers, prepare_ground, without_scores
 from maskdesign.jobs.groups import group_problem
 from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.jobs.universal import store_beside
@@ -155,5 +155,5 @@ def attention_figures(trials: Sequence[Trial], ground: Ground, config: JobConfig
         "attention_minus_averaging": paired_differences(trials, config.control, "attention", "averaging"),
         "ablated_minus_averaging": paired_differences(trials, config.control, ABLATED, "averaging"),
         "lost_by_joining": lost_by_joining(rows),
-        "trials": [asdict(trial) for trial in trials],
+        "trials": [asdict(replace(trial, test=without_scores(trial.test))) for trial in trials],
     }

@@ -14,6 +14,7 @@ from maskdesign.evaluation.controls import PLAIN_COLORS, random_texture
 from maskdesign.evaluation.verification import people_interval
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.contest import Contest, designed_row, judged_row, open_contest, prepared_contest, worn_config
+from maskdesign.jobs.ground import without_scores
 from maskdesign.mask.accessories import EYEGLASSES, FOREHEAD_STICKER
 from maskdesign.optimize.baselines.adversarial_mask import ADVERSARIAL_MASK
 from maskdesign.optimize.baselines.advhat import ADVHAT
@@ -56,7 +57,8 @@ def compare_methods(
         for number, row in enumerate(_rows(contest)):
             rows.append(row)
             progress.advance(number + 1, len(BASELINES) + 9, row["method"])
-    return {"met": list(contest.met), "steps": config.design.steps, "rows": rows, "gains": _gains(rows, contest)}
+    shown = [row | {"recognizers": without_scores(row["recognizers"])} for row in rows]
+    return {"met": list(contest.met), "steps": config.design.steps, "rows": shown, "gains": _gains(rows, contest)}
 
 
 def _rows(contest: Contest) -> Iterator[dict[str, Any]]:

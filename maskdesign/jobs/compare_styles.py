@@ -10,6 +10,7 @@ from typing import Any
 from maskdesign.jobs.compare_methods import control_rows
 from maskdesign.jobs.config import load_config
 from maskdesign.jobs.contest import designed_row, open_contest, prepared_contest
+from maskdesign.jobs.ground import without_scores
 from maskdesign.progress import Progress
 from maskdesign.recognition.registry import load_recognizers
 from maskdesign.run import locked
@@ -58,7 +59,7 @@ def compare_styles(
         "met": list(contest.met),
         "steps": config.design.steps,
         "styles": {name: list(own) for name, own in STYLES.items()},
-        "rows": rows,
+        "rows": [row | {"recognizers": without_scores(row["recognizers"])} for row in rows],
         "kept": kept_gains(rows),
     }
 

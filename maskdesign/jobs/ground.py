@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,11 @@ def of_recognizers(ground: Ground, names: Sequence[str]) -> Ground:
 def _group_of(group: Group, places: Sequence[int]) -> Group:
     enrolments = [tuple(known[place] for place in places) for known in group.enrolments]
     return replace(group, enrolments=enrolments, known=[group.known[place] for place in places])
+
+
+def without_scores(found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What `judge_texture` found but for the scores, which stay in the files of each design."""
+    return {name: {key: value for key, value in row.items() if key != "scores"} for name, row in found.items()}
 
 
 def judge_texture(ground: Ground, texture: Tensor | None, rounds: int) -> dict[str, dict[str, Any]]:
