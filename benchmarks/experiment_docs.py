@@ -1,0 +1,58 @@
+"""Write the tables of the comparisons into docs/experiments.md, from the figures.json that `compare` leaves.
+
+    python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER]
+
+Without a folder a table is written again from docs/experiments/*.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from maskdesign.evaluation.method_tables import method_lines
+from maskdesign.evaluation.trial_tables import attention_lines
+from maskdesign.files import write_text
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, KEPT = DOCS / "experiments.md", DOCS / "experiments"
+TABLES = {"attention": attention_lines, "methods": method_lines}
+END = "<!-- end -->"
+
+
+def with_table(page: str, name: str, figures: dict[str, Any]) -> str:
+    """The page with one block written anew; a page without it stays as it is."""
+    begin = f"<!-- table: {name} -->\n"
+    before, found, rest = page.partition(begin)
+    if not found:
+        return page
+    return before + begin + "\n".join(TABLES[name](figures)) + "\n" + END + rest.partition(END)[2]
+
+
+def without_scores(values: Any) -> Any:
+    """Figures but for the single scores, which stay with the run."""
+    if isinstance(values, dict):
+        return {key: without_scores(value) for key, value in values.items() if key != "scores"}
+    return [without_scores(value) for value in values] if isinstance(values, list) else values
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in TABLES:
+        parser.add_argument(f"--{name}", type=Path, metavar="FOLDER")
+    options = parser.parse_args()
+    for name in TABLES:
+        folder, kept = getattr(options, name), KEPT / f"{name}.json"
+        if folder is not None:
+            write_text(kept, json.dumps(without_scores(json.loads((folder / "figures.json").read_text()))) + "\n")
+            for plot in folder.glob("*.png"):
+                shutil.copy(plot, KEPT / f"{name}-{plot.name}")
+        if kept.exists():
+            write_text(PAGE, with_table(PAGE.read_text(), name, json.loads(kept.read_text())))
+
+
+if __name__ == "__main__":
+    main()
