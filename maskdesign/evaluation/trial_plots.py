@@ -31,7 +31,8 @@ def trial_plot(trials: Sequence[Trial], interval: tuple[float, float]) -> bytes:
         axes.title.set_fontsize(8)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("FNMR of the weakest recognizer,\nvalidation people")
-    figure.axes[0].legend(fontsize=8)
+    # The whole ensemble, drawn last, knows every fusion.
+    figure.axes[-1].legend(fontsize=7, loc="lower right")
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
