@@ -1,6 +1,6 @@
 """Write the tables of the comparisons into docs/experiments.md, from the figures.json that `compare` leaves.
 
-    python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER]
+    python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER] [--styles FOLDER]
 
 Without a folder a table is written again from docs/experiments/*.json.
 """
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from maskdesign.evaluation.method_tables import method_lines
+from maskdesign.evaluation.style_tables import style_lines
 from maskdesign.evaluation.trial_tables import attention_lines
 from maskdesign.files import write_text
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, KEPT = DOCS / "experiments.md", DOCS / "experiments"
-TABLES = {"attention": attention_lines, "methods": method_lines}
+TABLES = {"attention": attention_lines, "methods": method_lines, "styles": style_lines}
 END = "<!-- end -->"
 
 
