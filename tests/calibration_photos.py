@@ -45,7 +45,7 @@ def bent_sheet(radius_mm: float | None, pattern: MaskPattern = PATTERN) -> WornM
     else:
         points = np.stack([radius_mm * np.sin(u / radius_mm), v, radius_mm * (np.cos(u / radius_mm) - 1)], -1)
     mesh = TriangleMesh(points, grid.triangles)
-    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 155, 0, 0))
+    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 155, 0, 0, 0))
 
 
 def sheet_alone(worn: WornMask, pattern: MaskPattern = PATTERN) -> Scene:

@@ -62,7 +62,7 @@ def curved_mask() -> WornMask:
     x, y = 92 * np.sin(angle), -0.65 * (v - PATTERN.nose_v_mm)
     z = 95 * np.cos(angle) - 85 + 3 * np.sin(v / 6)
     mesh = TriangleMesh(np.stack([x, y, z], -1), grid.triangles)
-    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 95, 0, 0))
+    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 95, 0, 0, 0))
 
 
 def masked_scene(side: int = 60) -> Scene:

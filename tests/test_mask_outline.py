@@ -61,7 +61,7 @@ def dxf(unit: int, draw) -> bytes:
 def on_sheet(pattern: MaskPattern, positions_mm: np.ndarray | None = None) -> WornMask:
     grid = fine_grid(pattern)
     x = shut_positions_mm(grid, 0.3) if positions_mm is None else positions_mm
-    report = DrapeReport(0.0, 0.0, 0.0, 1.0, 0.0, 95.0, 0, 0.0)
+    report = DrapeReport(0.0, 0.0, 0.0, 1.0, 0.0, 95.0, 0, 0, 0.0)
     return WornMask(TriangleMesh(x, grid.triangles), grid.sheet_mm, grid.layer, report)
 
 

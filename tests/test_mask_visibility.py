@@ -35,7 +35,7 @@ def shut_mask(gap_mm: float, fan_mm: float = 0.0) -> WornMask:
         opened = np.clip((grid.sheet_mm[:, 1] - row) / PATTERN.pleat_depth_mm, 0, 2) * fan_mm * inward
         shut[:, 1] -= opened
     mesh = TriangleMesh(shut + np.array([0, 0, 60.0]), grid.triangles)
-    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 95, 0, 0))
+    return WornMask(mesh, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 95, 0, 0, 0))
 
 
 def scene_of(worn: WornMask) -> Scene:

@@ -143,5 +143,5 @@ def worn_between(family: DrapeFamily, asked_mm: float, shift_mm: float) -> WornM
     if len(vertices) != len(grid.sheet_mm):
         raise InputError("the drapes are of another pattern; calibrate again")
     opening = float(at_node(family, family.opening_mm, asked_mm, shift_mm))
-    report = DrapeReport(0.0, 0.0, 0.0, 1.0, 0.0, opening, 0, 0.0)
+    report = DrapeReport(0.0, 0.0, 0.0, 1.0, 0.0, opening, 0, 0, 0.0)
     return WornMask(TriangleMesh(vertices, grid.triangles), grid.sheet_mm, grid.layer, report)

@@ -118,4 +118,5 @@ def _drape_figures(report: DrapeReport) -> dict[str, str]:
         "deepest point inside the face": f"{report.penetration_mm:.3f} mm",
         "pleat opening along the middle": f"{report.opening_mm:.1f} mm",
         "layer order violations": str(report.layer_violations),
+        "edges that pierce the sheet": str(report.crossings),
     }

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from maskdesign.geometry.mesh import TriangleMesh
+from maskdesign.mask.boxes import fill_boxes
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def build_collider(mesh: TriangleMesh, box_mm: float = 5.0) -> Collider:
     counts = ((corners.max(axis=(0, 1)) - origin) / box_mm).astype(np.int64) + 1
     low = ((corners.min(axis=1) - origin) / box_mm).astype(np.int64)
     high = ((corners.max(axis=1) - origin) / box_mm).astype(np.int64)
-    starts, members = _fill_boxes(low, high, counts)
+    starts, members = fill_boxes(low, high, counts)
     return Collider(corners, _pseudonormals(mesh.vertices, triangles), box_mm, origin, counts, starts, members)
 
 
@@ -75,27 +76,6 @@ def _pseudonormals(vertices: NDArray[np.float64], triangles: NDArray[np.int32]) 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-@njit(cache=True)
-def _fill_boxes(low, high, counts):
-    total = counts[0] * counts[1] * counts[2]
-    starts = np.zeros(total + 1, np.int64)
-    for t in range(len(low)):
-        for i in range(low[t, 0], high[t, 0] + 1):
-            for j in range(low[t, 1], high[t, 1] + 1):
-                for k in range(low[t, 2], high[t, 2] + 1):
-                    starts[(i * counts[1] + j) * counts[2] + k + 1] += 1
-    starts = np.cumsum(starts)
-    members, filled = np.zeros(starts[-1], np.int32), starts[:-1].copy()
-    for t in range(len(low)):
-        for i in range(low[t, 0], high[t, 0] + 1):
-            for j in range(low[t, 1], high[t, 1] + 1):
-                for k in range(low[t, 2], high[t, 2] + 1):
-                    box = (i * counts[1] + j) * counts[2] + k
-                    members[filled[box]] = t
-                    filled[box] += 1
-    return starts, members
 
 
 def nearest_points(

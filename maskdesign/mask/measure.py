@@ -10,6 +10,7 @@ from maskdesign.errors import DrapeError
 from maskdesign.geometry.mesh import mesh_edges, triangle_normals
 from maskdesign.mask.constraints import LayerPairs, build_constraints
 from maskdesign.mask.contact import Collider, nearest_points
+from maskdesign.mask.crossings import find_crossings
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import DrapeSettings
 from maskdesign.mask.sheet import SheetGrid
@@ -133,6 +134,7 @@ def measure_drape(grid: SheetGrid, vertices_mm: NDArray[np.float64], collider: C
         penetration_mm=float(max(0.0, -distance.min())),
         opening_mm=opening_mm(grid, vertices_mm),
         layer_violations=int((gaps <= 0).sum()),
+        crossings=len(find_crossings(vertices_mm, grid.triangles)),
         seconds=seconds,
     )
 

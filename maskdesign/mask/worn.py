@@ -25,6 +25,7 @@ class DrapeReport:
         penetration_mm: deepest point inside the face, 0 where none is.
         opening_mm: top to bottom edge along the middle of the worn mask, in straight panel heights (95 = shut).
         layer_violations: paired grid points of two layers of a pleat whose order is wrong.
+        crossings: edges of the worn sheet that pierce a triangle of it, 0 where no layer cuts through another.
         seconds: time spent.
     """
 
@@ -35,6 +36,7 @@ class DrapeReport:
     penetration_mm: float
     opening_mm: float
     layer_violations: int
+    crossings: int
     seconds: float
 
 
