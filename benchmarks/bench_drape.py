@@ -21,7 +21,14 @@ from tests.mask_heads import analytic_face
 
 OPENINGS_MM = (95.0, 112.5, 130.0)
 POPULATION = Path(__file__).parent.parent / "docs" / "drape-population.json"
-GOALS = {"strain_rms": 0.005, "strain_p99": 0.02, "strain_max": 0.05, "penetration_mm": 0.1, "layer_violations": 0, "crossings": 0}
+GOALS = {
+    "strain_rms": 0.005,
+    "strain_p99": 0.02,
+    "strain_max": 0.05,
+    "penetration_mm": 0.1,
+    "layer_violations": 0,
+    "crossings": 0,
+}
 UNITS = {"penetration_mm": "mm", "layer_violations": "pairs", "crossings": "edges"}
 
 

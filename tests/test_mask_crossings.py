@@ -50,7 +50,7 @@ def test_two_crossed_triangles() -> None:
     triangles = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
     # The edge from z = -1 to 1 and the one from z = -1 to 5 both leave the lower side, but only one inside.
     assert find_crossings(np.vstack([flat, upright]), triangles).tolist() == [[1, 2, 1], [3, 4, 0]]
-    assert len(find_crossings(np.vstack([flat, upright + [0, 0, 2]]), triangles)) == 0
+    assert len(find_crossings(np.vstack([flat, upright + np.array([0, 0, 2])]), triangles)) == 0
 
 
 def test_a_rolled_sheet_crosses_itself_only_when_rolled_too_tight() -> None:

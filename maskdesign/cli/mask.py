@@ -66,6 +66,7 @@ def _make(args: MaskArgs, face: Path, out: Path) -> int:
     print(
         f"Wrote {out}. Opening {report.opening_mm:.1f} mm; threads stretched {report.strain_rms:.2%} rms, "
         f"{report.strain_max:.1%} at most; {report.penetration_mm:.2f} mm deep in the face; "
-        f"{report.layer_violations} layers out of order, {report.crossings} edges through the sheet; {report.seconds:.1f} s."
+        f"{report.layer_violations} layers out of order, {report.crossings} edges through the sheet; "
+        f"{report.seconds:.1f} s."
     )
     return 0

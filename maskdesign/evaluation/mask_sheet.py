@@ -43,7 +43,8 @@ def mask_sheet(face: FaceScan, worn: WornMask, pattern: MaskPattern, dpi: int = 
     report = worn.report
     figure.suptitle(
         f"{face.source}   opening {report.opening_mm:.1f} mm   strain {report.strain_rms:.2%} rms, "
-        f"{report.strain_max:.1%} at most   {report.layer_violations} layers out of order   {report.crossings} edges through the sheet",
+        f"{report.strain_max:.1%} at most   {report.layer_violations} layers out of order   "
+        f"{report.crossings} edges through the sheet",
         size=11,
     )
     buffer = io.BytesIO()

@@ -17,6 +17,7 @@ from maskdesign.errors import FaceError
 from maskdesign.faces.scan import FaceScan
 from maskdesign.geometry.mesh import TriangleMesh, mesh_edges
 from maskdesign.geometry.orthographic import view_from_front
+from maskdesign.mask.crossings import find_crossings
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import DrapeReport, WornMask
 
@@ -137,6 +138,7 @@ def _worn(points: NDArray[np.float64], sheet_mm: NDArray[np.float64], triangles:
         penetration_mm=0.0,
         opening_mm=0.0,
         layer_violations=0,
+        crossings=len(find_crossings(points, triangles)),
         seconds=0.0,
     )
     return WornMask(TriangleMesh(points, triangles), sheet_mm, np.zeros(len(points), np.int8), report)
