@@ -51,6 +51,8 @@ def command(options: argparse.Namespace) -> str:
         f"python -m benchmarks.measure_universal PHOTOS --models MODELS --people {options.people} "
         f"--steps {options.steps} --test-people {options.test_people} --pairs-per-person {options.pairs_per_person} "
         f"--styles {' '.join(options.styles)}"
+        + (" --ensembles " + " ".join(f'"{title}"' for title in options.ensembles) if options.ensembles else "")
+        + "".join(f" --set '{setting}'" for setting in options.set)
     )
 
 

@@ -225,24 +225,17 @@ def bad_scans(folder: Path, tmp_path: Path) -> list[tuple[list[object], str]]:
     ]
 
 
-def imports_s() -> float:
-    """Processor seconds that a process needs just now to import what every scan needs."""
-    words = "import numpy, scipy.spatial, time; print(time.process_time())"
-    return float(subprocess.run([sys.executable, "-c", words], capture_output=True, text=True).stdout)
-
-
 def test_a_bad_scan_is_refused_within_a_second_and_without_torch(folder, tmp_path):
     for words, message in bad_scans(folder, tmp_path):
         command = [sys.executable, "-c", REFUSED, *map(str, words), "--out", str(tmp_path / "x.npz")]
         seconds = []
-        # A busy machine can double the seconds: the better of two tries is the command's own.
-        while len(seconds) < 2 and min(seconds, default=9.0) > 1:
+        # A busy machine can double the seconds: the best of five tries is the command's own.
+        while len(seconds) < 5 and min(seconds, default=9.0) > 1:
             done = subprocess.run(command, capture_output=True, text=True)
             code, used, megabytes, *heavy = done.stdout.split()
             seconds.append(float(used))
         lines = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
         assert (code, heavy, len(lines)) == ("3", [], 1), (message, done.stderr)
         assert message in lines[0]
-        # A second of a machine as fast as its imports say: these take .4 to .6 s of it where it was measured.
-        assert min(seconds) < max(1, 3 * imports_s()) and float(megabytes) < 500, (message, seconds, megabytes)
+        assert min(seconds) < 1 and float(megabytes) < 500, (message, seconds, megabytes)
         assert not (tmp_path / "x.npz").exists()
