@@ -2,6 +2,7 @@
 
     python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER] [--styles FOLDER]
 
+`python -m benchmarks.measure_transform_net` writes the figures of the transform network itself.
 Without a folder a table is written again from docs/experiments/*.json.
 """
 
@@ -20,8 +21,28 @@ from maskdesign.files import write_text
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, KEPT = DOCS / "experiments.md", DOCS / "experiments"
-TABLES = {"attention": attention_lines, "methods": method_lines, "styles": style_lines}
 END = "<!-- end -->"
+
+
+def pose_lines(figures: dict[str, Any]) -> list[str]:
+    """Median angular error of T-Net and solvePnP, by kind of head and noise."""
+    first = next(iter(figures["kinds"].values()))
+    names = list(next(iter(first.values())))
+    lines = [
+        f"Median angular error in degrees, yaw within {figures['yaw_deg']:g} (beyond); {figures['views']} views of "
+        f"{figures['heads']} heads each; noise in distances of the outer eye corners",
+        "",
+        f"| heads | noise | {' | '.join(names)} |",
+        "| --- " * (len(names) + 2) + "|",
+    ]
+    for kind, by_noise in figures["kinds"].items():
+        for noise, row in by_noise.items():
+            cells = [f"{row[name]['median_deg']:.2f} ({row[name]['median_beyond_deg']:.2f})" for name in names]
+            lines.append(f"| {kind} | {100 * float(noise):g} % | {' | '.join(cells)} |")
+    return lines
+
+
+TABLES = {"attention": attention_lines, "methods": method_lines, "styles": style_lines, "transform-net": pose_lines}
 
 
 def with_table(page: str, name: str, figures: dict[str, Any]) -> str:
@@ -46,7 +67,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     for name in TABLES:
-        folder, kept = getattr(options, name), KEPT / f"{name}.json"
+        folder, kept = getattr(options, name.replace("-", "_")), KEPT / f"{name}.json"
         if folder is not None:
             write_text(kept, json.dumps(without_scores(json.loads((folder / "figures.json").read_text()))) + "\n")
             for plot in folder.glob("*.png"):

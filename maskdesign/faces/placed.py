@@ -11,18 +11,17 @@ from maskdesign.errors import FaceError
 from maskdesign.faces.detect import FaceDetection, check_size
 from maskdesign.faces.head_model import load_head_model
 from maskdesign.faces.landmarks import LANDMARK_INDEX
-from maskdesign.geometry.align import Similarity, apply_similarity, fit_similarity
+from maskdesign.geometry.align import Similarity, apply_similarity
 
 MIN_PLACED = 6
 MAX_RESIDUAL = 0.12
 """Root mean square distance of the landmarks from the built-in face's in its best pose, in distances of the eyes."""
-ROUNDS = 30
 
 
 def detection_from_points(
     points_px: Mapping[str, NDArray[np.float64]], width_px: int, height_px: int, source: str
 ) -> FaceDetection:
-    """Lay the built-in face over landmarks in a photo: its pose first, then a smooth warp in the plane.
+    """Lay the built-in face over landmarks in a photo: its pose first, from T-Net, then a smooth warp in the plane.
 
     Args:
         points_px: names of `LANDMARK_INDEX` -> (2,) pixels; others, such as the ears, are left out.
@@ -32,6 +31,9 @@ def detection_from_points(
     Raises:
         FaceError: fewer than six points, points outside of the photo, no face, or a face under 64 pixels.
     """
+    # Brings torch, which most of this room does without.
+    from maskdesign.faces.transform_net import head_rotation
+
     names = [name for name in points_px if name in LANDMARK_INDEX]
     if len(names) < MIN_PLACED:
         raise FaceError(f"{source}: {len(names)} landmarks of the face; give at least {MIN_PLACED}")
@@ -42,7 +44,7 @@ def detection_from_points(
         raise FaceError(f"{source}: {name} lies outside of the {width_px} x {height_px} pixels; give x, y in pixels")
     rows = [LANDMARK_INDEX[name] for name in names]
     canonical = load_head_model().canonical_mm
-    pose = _pose_in_picture(canonical[rows], placed * [1, -1])
+    pose = _pose_in_picture(canonical[rows], placed * [1, -1], head_rotation(points_px, source))
     posed = apply_similarity(pose, canonical)
     missed = placed * [1, -1] - posed[rows, :2]
     eyes = float(
@@ -58,19 +60,14 @@ def detection_from_points(
     return FaceDetection(landmarks_px, source)
 
 
-def _pose_in_picture(points_mm: NDArray[np.float64], placed: NDArray[np.float64]) -> Similarity:
-    """The similarity whose x and y come nearest to the points in the picture; depth is free.
-
-    DeMenthon and Davis 1995, "Model-based object pose in 25 lines of code", in the limit of a far camera: fit with the
-    depth of the last pose, again and again.
-    """
-    size = np.sqrt(placed.var(axis=0).sum() / np.maximum(points_mm[:, :2].var(axis=0).sum(), 1e-9))
-    depth = points_mm[:, 2] * size
-    pose = fit_similarity(points_mm, np.column_stack([placed, depth]))
-    for _ in range(ROUNDS):
-        depth = apply_similarity(pose, points_mm)[:, 2]
-        pose = fit_similarity(points_mm, np.column_stack([placed, depth]))
-    return pose
+def _pose_in_picture(
+    points_mm: NDArray[np.float64], placed: NDArray[np.float64], rotation: NDArray[np.float64]
+) -> Similarity:
+    """The similarity of a given rotation whose x and y come nearest to the points in the picture; z stays around 0."""
+    flat = points_mm @ rotation[:2].T
+    own, wanted = flat - flat.mean(axis=0), placed - placed.mean(axis=0)
+    scale = float(max((own * wanted).sum() / (own**2).sum(), 1e-9))
+    return Similarity(scale, rotation, np.append(placed.mean(axis=0) - scale * flat.mean(axis=0), 0.0))
 
 
 def _spread(known: NDArray[np.float64], moves: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
