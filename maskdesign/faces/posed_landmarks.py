@@ -120,7 +120,8 @@ def pose_landmarks(
     """
     angles = [random.uniform(-limit, limit, count) for limit in (ranges.yaw_deg, ranges.pitch_deg, ranges.roll_deg)]
     rotations, heads = turned(*angles), random.integers(len(heads_mm), size=count)
-    distance_mm = np.exp(random.uniform(*np.log(ranges.distance_mm), count))
+    nearest, farthest = np.log(ranges.distance_mm)
+    distance_mm = np.exp(random.uniform(nearest, farthest, count))
     chosen = heads_mm[heads] - heads_mm[heads].mean(axis=1, keepdims=True)
     turned_mm = chosen @ rotations.transpose(0, 2, 1)
     points = turned_mm[..., :2] * (distance_mm[:, None] / (distance_mm[:, None] - turned_mm[..., 2]))[..., None]
