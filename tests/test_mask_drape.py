@@ -13,7 +13,9 @@ from mask_heads import analytic_face
 from maskdesign.errors import ConfigError, DrapeError, InputError
 from maskdesign.faces.head import builtin_face
 from maskdesign.faces.scan import FaceScan
+from maskdesign.faces.topology import outer_skin
 from maskdesign.mask.drape import drape_mask
+from maskdesign.mask.measure import check_settled
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.settings import DrapeLimits, DrapeSettings
 from maskdesign.mask.sheet import fine_grid
@@ -66,6 +68,23 @@ def test_the_opening_is_the_wanted_one_and_layers_are_in_order(worn: dict[float,
     report = worn[opening].report
     assert abs(report.opening_mm - opening) <= 1.5
     assert report.layer_violations == 0
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_the_sides_lie_on_the_cheeks(worn: dict[float, WornMask], head: FaceScan, opening: float) -> None:
+    mask, skin = worn[opening], outer_skin(head.mesh)
+    squared = igl.point_mesh_squared_distance(mask.mesh.vertices, skin.vertices, skin.triangles.astype(np.int64))[0]
+    in_strip = abs(mask.sheet_mm[:, 0] - 87.5) >= 67.5
+    assert mask.report.gap_mm == pytest.approx(np.median(np.sqrt(squared)), abs=1e-6)
+    assert mask.report.side_gap_mm == pytest.approx(np.median(np.sqrt(squared[in_strip])), abs=1e-6)
+    assert mask.report.side_gap_mm < 4
+
+
+def test_wings_are_refused(worn: dict[float, WornMask]) -> None:
+    settings, report = DrapeSettings(opening_mm=110.0), worn[110.0].report
+    check_settled("head", settings, report, 1)
+    with pytest.raises(DrapeError, match=r"head: the mask did not settle, side_gap_mm = 27 exceeds 8"):
+        check_settled("head", settings, replace(report, side_gap_mm=27.0), 1)
 
 
 def test_wider_openings_reach_farther_down_the_chin(worn: dict[float, WornMask]) -> None:

@@ -26,7 +26,7 @@ OPENINGS = 5
 PLACEMENTS_MM = (-8.0, -4.0, 0.0)
 """Where the nose may lie on the sheet, relative to the pattern: below 0 the mask sits lower on the face. Higher than
 the pattern's place would be behind the first fold."""
-LIMITS = DrapeLimits(0.05, 0.2, 2.0, 0.05, 1.0, 12.0, 0.2)
+LIMITS = DrapeLimits(0.05, 0.2, 2.0, 0.05, 1.0, 12.0, 0.2, 60.0)
 """Wide: a drape of the family is a step of a scale, not something to be worn."""
 
 

@@ -67,6 +67,7 @@ def _make(args: MaskArgs, face: Path, out: Path) -> int:
         f"Wrote {out}. Opening {report.opening_mm:.1f} mm; threads stretched {report.strain_rms:.2%} rms, "
         f"{report.strain_max:.1%} at most; {report.penetration_mm:.2f} mm deep in the face; "
         f"{report.layer_violations} layers out of order, {report.crossings} edges through the sheet; "
+        f"{report.gap_mm:.1f} mm off the skin at the median, {report.side_gap_mm:.1f} at the sides; "
         f"{report.seconds:.1f} s."
     )
     return 0

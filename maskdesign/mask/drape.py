@@ -12,14 +12,15 @@ from maskdesign.errors import DrapeError
 from maskdesign.faces.scan import FaceScan
 from maskdesign.faces.topology import outer_skin
 from maskdesign.geometry.mesh import TriangleMesh
-from maskdesign.mask.constraints import LayerPairs, SheetConstraints, build_constraints
+from maskdesign.mask.cloth import build_cloth, hinge_pairs, hinge_rest_mm
+from maskdesign.mask.constraints import build_constraints
 from maskdesign.mask.contact import Collider, build_collider, nearest_points, no_contacts, refresh_contacts
 from maskdesign.mask.loads import build_loads, load_mm
-from maskdesign.mask.measure import check_settled, measure_drape, opening_mm, pleat_angles_deg
+from maskdesign.mask.measure import check_settled, measure_drape, opening_mm
 from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.settings import DrapeSettings, DrapeStage, check_settings
 from maskdesign.mask.sheet import SheetGrid, coarse_grid, fine_grid, refine_positions
-from maskdesign.mask.solver import Cloth, Skin, relax, settle, worst_strain
+from maskdesign.mask.solver import Skin, relax, settle, worst_strain
 from maskdesign.mask.worn import WornMask
 
 BLOCK = 10
@@ -28,14 +29,10 @@ REACH_MM = 40.0
 """How far the nearest point of the face is looked for."""
 START_RADIUS_MM = 70.0
 """Radius of the upright cylinder that the shut mask is bent around before it is put on."""
-ALONG_ROWS = 3.0
-"""Stiffness along the rows over that across them."""
 SERVO = 0.02
 """Correction of the wanted opening per step, as a share of what is missing."""
 FARTHEST_MM = 6.0
 """How far off the opening may be what is asked of the hinges; more would tear at the welds."""
-FAN = 1.5
-"""How slowly the pleats begin to open beside the welds: power of a quarter sine wave."""
 STEERED = 0.25
 """Share of the settling sweeps in which hinges act."""
 SETTLED_STRAIN = 0.035
@@ -135,7 +132,7 @@ def _run_stage(
     stage: DrapeStage,
 ) -> NDArray[np.float64]:
     constraints, loads = build_constraints(grid), build_loads(grid, face, settings)
-    cloth, hinges = _build_cloth(grid, constraints, settings, stage), _hinges(constraints.pairs, grid.pattern)
+    cloth, hinges = build_cloth(grid, constraints, settings, stage), hinge_pairs(constraints.pairs, grid.pattern)
     x, velocity = start_mm.copy(), np.zeros_like(start_mm)
     contacts, wanted_mm = no_contacts(x), settings.opening_mm
     for done in range(0, stage.steps, BLOCK):
@@ -143,7 +140,7 @@ def _run_stage(
         opened = min(1.0, done / (0.6 * stage.steps)) if stage.opens else 1.0
         if opened == 1.0:
             wanted_mm = _steer(wanted_mm, settings, opening_mm(grid, x))
-        rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, opened)
+        rest = hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, opened)
         load = load_mm(loads, settings, x, contacts, stage.load)
         skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
         relax(x, velocity, load, cloth._replace(hinge_rest_mm=rest), skin, stage.damping, BLOCK, stage.sweeps)
@@ -155,8 +152,8 @@ def _settle(
 ) -> NDArray[np.float64]:
     """Sweep out the strain that is left, at first with hinges that still steer the opening."""
     constraints, stage = build_constraints(grid), replace(settings.stages[-1], bending=bending)
-    hinges = _hinges(constraints.pairs, grid.pattern)
-    cloth = _build_cloth(grid, constraints, settings, stage)
+    hinges = hinge_pairs(constraints.pairs, grid.pattern)
+    cloth = build_cloth(grid, constraints, settings, stage)
     # The wire has bent the hem to the bridge; nothing is to straighten it again.
     hem = grid.sheet_mm[constraints.bends[:, 1], 1] <= settings.wire_rows_mm
     cloth = cloth._replace(bending=np.where(hem, 0.0, cloth.bending))
@@ -168,7 +165,7 @@ def _settle(
         skin = Skin(contacts.nearest_mm, contacts.direction, settings.clearance_mm, settings.friction)
         if done < STEERED * settings.settling_sweeps:
             wanted_mm = _steer(wanted_mm, settings, opening_mm(grid, x))
-            rest = _hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, 1.0)
+            rest = hinge_rest_mm(grid, constraints.pairs, hinges, settings, wanted_mm, 1.0)
             settle(x, cloth._replace(hinge_rest_mm=rest), skin, BLOCK)
             continue
         settle(x, free, skin, BLOCK)
@@ -181,61 +178,6 @@ def _steer(wanted_mm: float, settings: DrapeSettings, present_mm: float) -> floa
     """The opening to ask of the hinges next, so that the sheet, which gives way, takes the one of the settings."""
     corrected = wanted_mm + SERVO * BLOCK * (settings.opening_mm - present_mm)
     return float(np.clip(corrected, settings.opening_mm - FARTHEST_MM, settings.opening_mm + FARTHEST_MM))
-
-
-def _hinges(pairs: LayerPairs, pattern: MaskPattern) -> NDArray[np.int64]:
-    # The ends of the panels carry the angle of the pleat, the points next to the fold keep its crease sharp.
-    share = pairs.from_fold_mm / pattern.pleat_depth_mm
-    acts = (share > 1 - 1e-6) | (share < 0.5 + 1e-6)
-    return np.flatnonzero(acts & (pairs.side_mm > pattern.weld_mm + 1e-9))
-
-
-def _hinge_rest_mm(
-    grid: SheetGrid,
-    pairs: LayerPairs,
-    hinges: NDArray[np.int64],
-    settings: DrapeSettings,
-    wanted_mm: float,
-    opened: float,
-) -> NDArray[np.float64]:
-    # The pleats fan out from the welds, where they are shut, to the middle, where they show the wanted angle.
-    pattern = grid.pattern
-    inward = (pairs.side_mm[hinges] - pattern.weld_mm) / (pattern.width_mm / 2 - pattern.weld_mm)
-    angles = np.radians(pleat_angles_deg(pattern, wanted_mm, settings.nose_pleat_share))
-    angle = opened * angles[pairs.pleat[hinges]] * np.sin(np.pi / 2 * inward) ** FAN
-    return np.maximum(2 * pairs.from_fold_mm[hinges] * np.sin(angle / 2), settings.layer_gap_mm)
-
-
-def _build_cloth(grid: SheetGrid, constraints: SheetConstraints, settings: DrapeSettings, stage: DrapeStage) -> Cloth:
-    pattern, sheet, pairs = grid.pattern, grid.sheet_mm, constraints.pairs
-    hinges = _hinges(pairs, pattern)
-    whole_panel = pairs.from_fold_mm[hinges] > pattern.pleat_depth_mm - 1e-6
-    ends = sheet[constraints.bends]
-    along_rows = ends[:, 0, 1] == ends[:, 2, 1]
-    from_nose = np.hypot(sheet[:, 0] - pattern.width_mm / 2, sheet[:, 1] - pattern.nose_v_mm)
-    return Cloth(
-        edges=constraints.edges,
-        rest_mm=constraints.rest_mm,
-        edge_starts=constraints.edge_starts,
-        bends=constraints.bends,
-        bend_weights=constraints.bend_weights,
-        bend_starts=constraints.bend_starts,
-        bending=np.where(along_rows, ALONG_ROWS, 1.0) * stage.bending,
-        outer=pairs.outer,
-        inner=pairs.inner,
-        facing=pairs.facing,
-        fold=pairs.fold,
-        beside_u=pairs.beside_u,
-        beside_v=pairs.beside_v,
-        welded=pairs.side_mm <= pattern.weld_mm + 1e-9,
-        gap_mm=settings.layer_gap_mm,
-        hinge_outer=pairs.outer[hinges],
-        hinge_inner=pairs.inner[hinges],
-        hinge_rest_mm=np.zeros(len(hinges)),
-        hinge_stiffness=settings.hinge_stiffness * np.where(whole_panel, stage.hinge, max(stage.hinge, stage.crease)),
-        nose=np.flatnonzero(from_nose <= 2 * pattern.cell_mm + 1e-9).astype(np.int32),
-        mirror=grid.mirror,
-    )
 
 
 def settle_mask(

@@ -17,6 +17,11 @@ from maskdesign.mask.sheet import SheetGrid
 from maskdesign.mask.solver import pair_normals
 from maskdesign.mask.worn import DrapeReport
 
+FAR_MM = 60.0
+"""Cloth is nowhere farther from the skin."""
+SIDE_MM = 20.0
+"""Width of the strips at the sides whose distance from the cheeks is looked at."""
+
 
 def edge_strain(
     vertices_mm: NDArray[np.float64], sheet_mm: NDArray[np.float64], triangles: NDArray[np.int32]
@@ -115,6 +120,13 @@ def opening_mm(grid: SheetGrid, vertices_mm: NDArray[np.float64]) -> float:
     return straight_height_mm(grid.pattern, np.array(angles))
 
 
+def gaps_to_skin_mm(grid: SheetGrid, vertices_mm: NDArray[np.float64], collider: Collider) -> tuple[float, float]:
+    """Median distances from the skin in millimeters: of the whole cloth, and of the strips at its sides."""
+    distance = abs(nearest_points(collider, vertices_mm, FAR_MM)[0])
+    from_side = np.minimum(grid.sheet_mm[:, 0], grid.pattern.width_mm - grid.sheet_mm[:, 0])
+    return float(np.median(distance)), float(np.median(distance[from_side <= SIDE_MM]))
+
+
 def measure_drape(grid: SheetGrid, vertices_mm: NDArray[np.float64], collider: Collider, seconds: float) -> DrapeReport:
     """All figures of a drape.
 
@@ -126,6 +138,7 @@ def measure_drape(grid: SheetGrid, vertices_mm: NDArray[np.float64], collider: C
     strain = edge_strain(vertices_mm, grid.sheet_mm, grid.triangles)
     distance, _, _ = nearest_points(collider, vertices_mm, 5.0)
     gaps = layer_gaps_mm(vertices_mm, build_constraints(grid).pairs)
+    gap_mm, side_gap_mm = gaps_to_skin_mm(grid, vertices_mm, collider)
     return DrapeReport(
         strain_rms=float(np.sqrt((strain**2).mean())),
         strain_p99=float(np.percentile(abs(strain), 99)),
@@ -136,6 +149,8 @@ def measure_drape(grid: SheetGrid, vertices_mm: NDArray[np.float64], collider: C
         layer_violations=int((gaps <= 0).sum()),
         crossings=len(find_crossings(vertices_mm, grid.triangles)),
         seconds=seconds,
+        gap_mm=gap_mm,
+        side_gap_mm=side_gap_mm,
     )
 
 
@@ -158,6 +173,7 @@ def check_settled(source: str, settings: DrapeSettings, report: DrapeReport, pai
         ("penetration_mm", report.penetration_mm, limits.penetration_mm),
         ("opening error in mm", abs(report.opening_mm - settings.opening_mm), limits.opening_error_mm),
         ("layer_violations", report.layer_violations, limits.violations_share * pair_count),
+        ("side_gap_mm", report.side_gap_mm, limits.side_gap_mm),
     )
     for name, value, limit in figures:
         if not value <= limit:

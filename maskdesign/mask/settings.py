@@ -51,7 +51,8 @@ STAGES = (
 class DrapeLimits:
     """A drape beyond one of these has not settled; the figures are those of `DrapeReport`.
 
-    A cloth of paper or nonwoven does not give way more than this, so that a drape beyond it is no mask.
+    A cloth of paper or nonwoven does not give way more than this, so that a drape beyond it is no mask. The loops pull
+    the sides to the cheeks: where these stand farther off, the mask has wings.
     """
 
     strain_rms: float = 0.005
@@ -61,6 +62,7 @@ class DrapeLimits:
     penetration_mm: float = 0.1
     opening_error_mm: float = 4.0
     violations_share: float = 0.0
+    side_gap_mm: float = 8.0
 
 
 @dataclass(frozen=True)

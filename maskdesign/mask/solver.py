@@ -19,36 +19,6 @@ DEEPEST_MM = 4.0
 the head, the sign of the distance is wrong."""
 
 
-class Cloth(NamedTuple):
-    """What holds the sheet together, as arrays for the compiled code; see `SheetConstraints` for the shapes.
-
-    `bending` (B,) and `hinge_stiffness` are in [0, 1]; `hinge_rest_mm` (H,) is what the wanted angle puts between the
-    layers of a pair.
-    """
-
-    edges: NDArray[np.int32]
-    rest_mm: NDArray[np.float64]
-    edge_starts: NDArray[np.int32]
-    bends: NDArray[np.int32]
-    bend_weights: NDArray[np.float64]
-    bend_starts: NDArray[np.int32]
-    bending: NDArray[np.float64]
-    outer: NDArray[np.int32]
-    inner: NDArray[np.int32]
-    facing: NDArray[np.int32]
-    fold: NDArray[np.int32]
-    beside_u: NDArray[np.int32]
-    beside_v: NDArray[np.int32]
-    welded: NDArray[np.bool_]
-    gap_mm: float
-    hinge_outer: NDArray[np.int32]
-    hinge_inner: NDArray[np.int32]
-    hinge_rest_mm: NDArray[np.float64]
-    hinge_stiffness: NDArray[np.float64]
-    nose: NDArray[np.int32]
-    mirror: NDArray[np.int32]
-
-
 class Skin(NamedTuple):
     """Contact planes of each vertex, the distance kept from them, and Coulomb's coefficient."""
 

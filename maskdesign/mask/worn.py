@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class DrapeReport:
         layer_violations: paired grid points of two layers of a pleat whose order is wrong.
         crossings: edges of the worn sheet that pierce a triangle of it, 0 where no layer cuts through another.
         seconds: time spent.
+        gap_mm: median distance of the cloth from the skin; NaN in a file written before it was measured.
+        side_gap_mm: the same over the strips at the sides, which a mask stands off with like wings.
     """
 
     strain_rms: float
@@ -38,6 +41,8 @@ class DrapeReport:
     layer_violations: int
     crossings: int
     seconds: float
+    gap_mm: float = math.nan
+    side_gap_mm: float = math.nan
 
 
 @dataclass(frozen=True)
