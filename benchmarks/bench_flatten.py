@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from maskdesign.geometry.delaunay import delaunay
 from maskdesign.geometry.distortion import least_angle_deg, measure_flattening
 from maskdesign.geometry.flatten import flatten_free, open_disc
 from maskdesign.geometry.flatten_classic import circle_boundary, flatten_harmonic, flatten_spectral
-from maskdesign.geometry.refine import PlanarMesh, refine
+from maskdesign.geometry.mesh import mesh_edges
+from maskdesign.geometry.refine import PlanarMesh, edges_not_delaunay, refine
 from maskdesign.mask.keypoints import KeyPoints, key_mesh, key_points
 from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.placement import place_face
@@ -66,7 +68,12 @@ def _refinement() -> dict[str, dict]:
     assert_constrained_delaunay(mesh)
     assert_constraints_whole(mesh, up, keys.edges)
     planned = key_mesh(keys)
+    up_planned = replace(planned, points=planned.points * [1, -1])
     return {
+        "refine_edges_not_delaunay": _figure(
+            edges_not_delaunay(mesh) + edges_not_delaunay(up_planned), 0, "lower", "edges"
+        ),
+        "refine_fold_length_lost": _figure(_lost_mm(pattern, keys, planned), 1e-9, "lower", "mm"),
         "refine_least_angle_random_points": _figure(_least_angle(mesh), 20.0, "higher", "deg"),
         "refine_least_angle_key_points": _figure(_least_angle(planned), 20.0, "higher", "deg"),
         "refine_428_points_6_folds": _figure(_least_seconds(lambda: refine(up, keys.edges, 20.7)), 0.05, "lower", "s"),
@@ -83,6 +90,16 @@ def _scattered(keys: KeyPoints) -> np.ndarray:
     low, high = keys.sheet_mm.min(0), keys.sheet_mm.max(0)
     inner = np.random.default_rng(0).uniform(low + 0.5, high - 0.5, (len(keys.sheet_mm) - framed, 2))
     return np.concatenate([keys.sheet_mm[:framed], inner])
+
+
+def _lost_mm(pattern: MaskPattern, keys: KeyPoints, mesh: PlanarMesh) -> float:
+    """Length of the folds that is no edge of any triangle after refinement."""
+    sides = {tuple(edge) for edge in mesh_edges(mesh.triangles).tolist()}
+    kept = [k for k, edge in enumerate(np.sort(mesh.kept_edges, axis=1).tolist()) if tuple(edge) in sides]
+    ends = mesh.points[mesh.kept_edges[kept]]
+    on_fold = keys.line[mesh.constraint[kept]] > 0
+    found = np.linalg.norm(ends[on_fold, 1] - ends[on_fold, 0], axis=1).sum()
+    return abs(len(pattern.fold_rows_mm) * pattern.width_mm - float(found))
 
 
 def _least_angle(mesh: PlanarMesh) -> float:

@@ -14,6 +14,7 @@ from maskdesign.errors import MaskdesignError
 VERBS = {
     "demo": "design a mask for a sample face, from photo to print sheet",
     "design": "design a mask for the face in a photo; the same command goes on after an interruption",
+    "flatten": "lay a face, a worn mask or a mesh flat and triangulate it anew, with figures",
     "mask": "drape a pleated mask on a face (.npz in, .npz or .glb out)",
     "face": "turn a scan, a photo or a folder of photos into clean, aligned heads; or make a population",
     "evaluate": "judge a finished design again, beside its controls",

@@ -46,7 +46,7 @@ def read_scan(path: Path, texture: Path | None = None, unit: str | None = None) 
             return RawScan(reader(path, texture), None, None, "mm", 1.0, path.name)
     if not path.name.lower().endswith(MESH_ENDINGS):
         raise InputError(f"{path}: not a scan that this program reads; give one of {', '.join(ENDINGS)}")
-    mesh, vertex_rgb, picture = _read_mesh(path)
+    mesh, vertex_rgb, picture = read_mesh(path)
     try:
         kept = checked_surface(mesh)
         chosen = unit or guess_unit(kept.vertices)
@@ -57,7 +57,16 @@ def read_scan(path: Path, texture: Path | None = None, unit: str | None = None) 
     return RawScan(scaled, _picture(scaled, texture or picture, path), vertex_rgb, chosen, factor, path.name)
 
 
-def _read_mesh(path: Path) -> tuple[TriangleMesh, NDArray[np.uint8] | None, NDArray[np.uint8] | Path | None]:
+def read_mesh(path: Path) -> tuple[TriangleMesh, NDArray[np.uint8] | None, NDArray[np.uint8] | Path | None]:
+    """Read a mesh of any known format, in its own unit and as it is.
+
+    Returns:
+        the mesh, colors (V, 3) of its vertices where they have some, and its texture or the place of its texture.
+
+    Raises:
+        InputError: no such file.
+        ScanError: whatever is wrong in the file, with its place.
+    """
     ending = path.suffix.lower()
     if ending == ".obj":
         return read_obj(path)

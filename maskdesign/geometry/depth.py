@@ -55,7 +55,7 @@ def insert_for_depth(
     points, counts, errors = start, [], []
     while True:
         triangles, vertices = delaunay(points), lift_points(mesh, flat, points)
-        missed, owner = _missed(mesh, flat, points, triangles, vertices)
+        missed, owner = missed_depth(mesh, flat, points, triangles, vertices)
         counts.append(len(points))
         errors.append(float(missed.max()))
         worst = _worst_of_each(missed, owner, tolerance)
@@ -66,13 +66,24 @@ def insert_for_depth(
         points = np.concatenate([points, flat[worst]])
 
 
-def _missed(
+def missed_depth(
     mesh: TriangleMesh,
     flat: NDArray[np.float64],
     points: NDArray[np.float64],
     triangles: NDArray[np.int32],
     vertices: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """How far a triangulation made in the flattening is from the surface at each vertex of it.
+
+    Args:
+        mesh: the surface.
+        flat: (V, 2) its flattening without flips.
+        points, triangles, vertices: the triangulation: (n, 2) places, (T, 3) corners, (n, 3) points on the surface.
+
+    Returns:
+        (V,) distance of each vertex from what stands for it at the same place, in the unit of the vertices; (V,) the
+        triangle that does.
+    """
     owner, corners, bary = locate(points, triangles, flat)
     approximated = np.einsum("nk,nkd->nd", bary, vertices[corners])
     return np.linalg.norm(mesh.vertices - approximated, axis=1), owner

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from maskdesign.geometry.mesh import TriangleMesh, triangle_normals
 
+FLAT = 1e-9
+"""Share of the usual determinant below which a triangle's image has no area."""
+
 
 @dataclass(frozen=True)
 class FlattenReport:
@@ -53,7 +56,7 @@ def measure_flattening(mesh: TriangleMesh, flat: NDArray[np.float64]) -> Flatten
     areas = np.linalg.norm(triangle_normals(mesh.vertices, mesh.triangles), axis=1) / 2
     total = areas.sum()
     dirichlet = float((areas * (first**2 + second**2)).sum() / 2)
-    upright = determinant > 0
+    upright = ~turned_over(determinant)
     scale = np.sqrt(total / max(abs((areas * determinant).sum()), 1e-300))
     wide = upright & (second > 0)
     ratio = np.where(wide, first / np.where(wide, second, 1), np.inf)
@@ -82,6 +85,12 @@ def singular_values(
     # Half sum and half difference of the two values: lengths of the complex derivatives of the map.
     holomorphic, antiholomorphic = np.hypot(a + d, c - b) / 2, np.hypot(a - d, c + b) / 2
     return holomorphic + antiholomorphic, abs(holomorphic - antiholomorphic), a * d - b * c
+
+
+def turned_over(determinant: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(T,) which triangles have an image that is turned over or has no area, of the map's determinant in each."""
+    # Rounding leaves a little of either sign where a triangle collapses to a line.
+    return determinant <= FLAT * np.median(abs(determinant))
 
 
 def _jacobians(mesh: TriangleMesh, flat: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskdesign.geometry.mesh import TriangleMesh, triangle_normals
+
 
 @dataclass(frozen=True)
 class FrontView:
@@ -49,3 +51,18 @@ def view_from_front(
     corners = vertices[triangles[triangle]]
     points = (corners * weights[..., None]).sum(axis=2)
     return FrontView(triangle, weights, np.where((triangle >= 0)[..., None], points, 0.0))
+
+
+def facing_rotation(mesh: TriangleMesh) -> NDArray[np.float64]:
+    """(3, 3) rotation that turns a surface's mean normal to the viewer and leaves +y upward where it can.
+
+    Convention: rows are the viewer's x, y and z axes; points are turned by `points @ rotation.T`.
+    """
+    normal = triangle_normals(mesh.vertices, mesh.triangles).sum(axis=0)
+    length = np.linalg.norm(normal)
+    # A closed surface has none.
+    normal = normal / length if length > 0 else np.array([0.0, 0.0, 1.0])
+    up = np.array([0.0, 1.0, 0.0]) if abs(normal[1]) < 0.9 else np.array([0.0, 0.0, -1.0])
+    right = np.cross(up, normal)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(normal, right), normal])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskdesign.errors import MeshError
 from maskdesign.geometry.disc import DiscReport, make_disc
-from maskdesign.geometry.distortion import FlattenReport, measure_flattening, singular_values
+from maskdesign.geometry.distortion import FlattenReport, measure_flattening, singular_values, turned_over
 from maskdesign.geometry.flatten import Disc, flatten_free, open_disc, open_sliver_disc
 from maskdesign.geometry.mesh import TriangleMesh
 
@@ -23,7 +23,7 @@ class FlatPatch:
         mesh: the disc that was flattened.
         flat: (V, 2) its image, no triangle flipped.
         source: (V,) index of each vertex in the mesh that was given, -1 for the middle of a filled hole.
-        repair: what was done to make a disc.
+        repair: what was done to make a disc; the triangles that were cut out count as dropped.
         report: how far the map is from conformal and from isometric.
     """
 
@@ -34,12 +34,15 @@ class FlatPatch:
     report: FlattenReport
 
 
-def flatten_patch(mesh: TriangleMesh, cuts: int = 0) -> FlatPatch:
-    """Make a disc of a patch and flatten it conformally with the least area distortion.
+def flatten_patch(
+    mesh: TriangleMesh, cuts: int = 0, flatten: Callable[[Disc], NDArray[np.float64]] = flatten_free
+) -> FlatPatch:
+    """Make a disc of a patch and flatten it, conformally with the least area distortion where nothing else is said.
 
     Args:
         cuts: how often the corners of triangles that flip are cut out, and the patch is flattened again. Steep slivers
             flip, such as those that bridge what a nose hides below it from a scanner.
+        flatten: what to do with the disc.
 
     Raises:
         MeshError: no disc can be made of it, or every map flips triangles.
@@ -47,10 +50,11 @@ def flatten_patch(mesh: TriangleMesh, cuts: int = 0) -> FlatPatch:
     left = mesh
     for _ in range(cuts + 1):
         disc, source, repair = make_disc(left)
-        flat, report = _least_flipped(disc, flatten_free)
+        flat, report = _least_flipped(disc, flatten)
         if not report.flipped:
-            return FlatPatch(disc, flat, source, repair, report)
-        corners = source[disc.triangles[singular_values(disc, flat)[2] <= 0]]
+            gone = len(mesh.triangles) - len(left.triangles) + repair.dropped_triangles
+            return FlatPatch(disc, flat, source, replace(repair, dropped_triangles=gone), report)
+        corners = source[disc.triangles[turned_over(singular_values(disc, flat)[2])]]
         beside = np.isin(left.triangles, corners[corners >= 0]).any(axis=1)
         left = TriangleMesh(mesh.vertices, left.triangles[~beside])
     raise _flipping(disc, report)

@@ -129,6 +129,24 @@ def _finished(cdt: Any, points: NDArray[np.float64], edges: NDArray[np.integer],
     )
 
 
+def edges_not_delaunay(mesh: PlanarMesh) -> int:
+    """How many edges are neither kept ones nor Delaunay: both opposite angles add up to more than 180 degrees.
+
+    Delaunay 1934; 1e-9 more is forgiven, for refinement puts many points on common circles.
+    """
+    points = mesh.points[mesh.triangles]
+    opposite = np.stack([np.roll(mesh.triangles, -1, axis=1), np.roll(mesh.triangles, -2, axis=1)], axis=2)
+    sides = np.sort(opposite, axis=2).reshape(-1, 2)
+    first, second = np.roll(points, -1, axis=1) - points, np.roll(points, -2, axis=1) - points
+    across = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    angles = np.arctan2(abs(across), (first * second).sum(axis=2)).ravel()
+    count = len(mesh.points)
+    edges, number = np.unique(sides[:, 0].astype(np.int64) * count + sides[:, 1], return_inverse=True)
+    kept = np.sort(mesh.kept_edges, axis=1).astype(np.int64)
+    free = ~np.isin(edges, kept[:, 0] * count + kept[:, 1])
+    return int((free & (np.bincount(number.ravel(), angles) > np.pi + 1e-9)).sum())
+
+
 def lift_points(mesh: TriangleMesh, flat: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points of a flattening back on the surface: barycentric interpolation in the triangle of the map.
 

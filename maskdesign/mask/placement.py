@@ -70,6 +70,15 @@ def place_face(face: FaceScan, pattern: MaskPattern, spacing_mm: float = 1.0) ->
     return FacePlacement(mesh, sheet_mm, scale, report)
 
 
+def surface_below_mask(face: FaceScan, pattern: MaskPattern, spacing_mm: float = 1.0) -> TriangleMesh:
+    """The part of a face that lies under a mask, sampled as a range image; a disc in millimeters.
+
+    Raises:
+        FaceError: no surface around the nose, or too little of it.
+    """
+    return height_field_mesh(_below_mask(face, pattern, spacing_mm))
+
+
 def _below_mask(face: FaceScan, pattern: MaskPattern, spacing_mm: float) -> HeightField:
     """The largest upright rectangle around the nose that the face fills, from the sheet's edge down to the chin."""
     nose, chin = face.landmarks["nose_tip"], face.landmarks["chin"]
