@@ -81,7 +81,7 @@ def read_surface(request: FlattenRequest) -> Surface:
     welded = np.empty((int(place.max(initial=-1)) + 1, 3))
     welded[place] = mesh.vertices
     try:
-        disc, _, repair = make_disc(TriangleMesh(welded, place[mesh.triangles]))
+        disc, _, repair = make_disc(TriangleMesh(welded, place[mesh.triangles].astype(np.int32)))
     except MeshError as error:
         raise MeshError(f"{path}: {error}") from error
     return Surface(disc, repair, pattern, {})
