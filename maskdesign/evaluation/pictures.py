@@ -29,8 +29,10 @@ PREVIEW_POSES_DEG = {
 """Name -> (yaw, pitch)."""
 
 PREVIEW_DISTANCE_MM = 900.0
-PREVIEW_FIELD_MM = 285.0
-PREVIEW_CENTER_MM = (0.0, 0.0, -75.0)
+PREVIEW_FIELD_MM = 300.0
+"""Side of the picture at the head's distance: a whole head from every side."""
+PREVIEW_CENTER_MM = (0.0, 8.0, -75.0)
+"""Where the cameras look, so that the crown of the head stays in the picture from above too."""
 
 
 def preview_views(side_px: int) -> list[View]:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from maskdesign.errors import UsageError
-from maskdesign.evaluation.pictures import PREVIEW_CENTER_MM, PREVIEW_DISTANCE_MM, preview_views
+from maskdesign.evaluation.pictures import PREVIEW_CENTER_MM, PREVIEW_DISTANCE_MM, PREVIEW_FIELD_MM, preview_views
 from maskdesign.files import read_image, write_bytes, write_image
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.stages import Subject, drape_stage, read_subject, run_config, run_texture, scene_at
@@ -28,8 +28,6 @@ from maskdesign.render.scene import Scene, build_scene
 from maskdesign.render.view import View
 from maskdesign.run import Run, locked, open_run
 
-FIELD_MM = 300.0
-"""Side of the picture at the head's distance: a whole head from every side."""
 SIZE_RANGE_PX = (32, 4096)
 PHOTO = "photo"
 """Name of the view that shows the mask on the wearer's photograph."""
@@ -136,7 +134,7 @@ def _on_photo(subject: Subject, scene: Scene, texture: Tensor, size_px: int, con
 
 
 def _view(pose_deg: tuple[float, float], size_px: int) -> View:
-    focal_px = PREVIEW_DISTANCE_MM * size_px / FIELD_MM
+    focal_px = PREVIEW_DISTANCE_MM * size_px / PREVIEW_FIELD_MM
     camera = orbit_camera(*pose_deg, 0.0, PREVIEW_DISTANCE_MM, focal_px, size_px, size_px, PREVIEW_CENTER_MM)
     return replace(preview_views(size_px)[0], camera=camera)
 
@@ -147,6 +145,6 @@ def _picture(
 ) -> NDArray[np.uint8]:
     # As many samples as it takes to meet every texel of the print, so that fine patterns do not alias.
     texel_mm = config.mask.width_mm / texture.shape[2]
-    samples = int(np.clip(np.ceil(FIELD_MM / size_px / texel_mm), 2, 8))
+    samples = int(np.clip(np.ceil(PREVIEW_FIELD_MM / size_px / texel_mm), 2, 8))
     settings = replace(config.render, supersample=samples)
     return texture_pixels(render_views((scene,), (_view(pose_deg, size_px),), texture, settings)[0])
