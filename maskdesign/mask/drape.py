@@ -21,6 +21,7 @@ from maskdesign.mask.pattern import MaskPattern, folded_v_mm
 from maskdesign.mask.settings import DrapeSettings, DrapeStage, check_settings
 from maskdesign.mask.sheet import SheetGrid, coarse_grid, fine_grid, refine_positions
 from maskdesign.mask.solver import Skin, relax, settle, worst_strain
+from maskdesign.mask.untangle import untangle
 from maskdesign.mask.worn import WornMask
 
 BLOCK = 10
@@ -37,6 +38,8 @@ STEERED = 0.25
 """Share of the settling sweeps in which hinges act."""
 SETTLED_STRAIN = 0.035
 """Strain of the worst thread at which settling ends."""
+UNTANGLED_STRAIN = 0.04
+"""The same with which a sheet is taken that fewer layers cut through."""
 SETTLING_BENDINGS, LAST_BENDING = (0.04, 0.08), 0.002
 """Stiffness across the rows while hinges steer the settling, and after: without any, the cloth that a concave face has
 too much of gathers in one crease without a radius, whose threads nothing can bring to their length. Where the first
@@ -171,7 +174,7 @@ def _settle(
         settle(x, free, skin, BLOCK)
         if worst_strain(x, free.edges, free.rest_mm) < SETTLED_STRAIN:
             break
-    return x
+    return untangle(grid, x, free, collider, settings, UNTANGLED_STRAIN)
 
 
 def _steer(wanted_mm: float, settings: DrapeSettings, present_mm: float) -> float:
