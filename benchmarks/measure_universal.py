@@ -11,8 +11,10 @@ About an hour of CPU at the full size; it goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from maskdesign.cli.terminal import shown_progress
@@ -59,16 +61,15 @@ def command(options: argparse.Namespace) -> str:
 def _one(options: argparse.Namespace, name: str, style: list[str], members: list[str], progress: Progress) -> dict:
     run, config = options.runs / name, _config(options, style, members)
     progress.stage(name)
-    started, cpu = time.monotonic(), time.process_time()
-    if not (run / "texture.png").exists():
-        design_for_many(
-            options.photos, options.photos / "pairs.txt", options.people, config, run, options.models, progress
-        )
-    spent = {"design_cpu_s": time.process_time() - cpu, "design_wall_s": time.monotonic() - started}
-    pairs = options.photos / "pairs.txt"
+    pairs, spent = options.photos / "pairs.txt", run / "spent.json"
+    # Kept beside the run: a later call finds the design finished and would count nothing.
+    if not spent.exists():
+        started, cpu = time.monotonic(), time.process_time()
+        design_for_many(options.photos, pairs, options.people, config, run, options.models, progress)
+        write_json(spent, {"design_cpu_s": time.process_time() - cpu, "design_wall_s": time.monotonic() - started})
     evaluation = evaluate_on_photos(run, options.photos, pairs, options.models, Shard(), progress)
     assert evaluation is not None
-    return {"recognizers": members, **spent, **summary(evaluation)}
+    return {"recognizers": members, **json.loads(spent.read_text()), **summary(evaluation)}
 
 
 def _config(options: argparse.Namespace, style: list[str], members: list[str]) -> JobConfig:
@@ -96,11 +97,7 @@ def summary(evaluation: PhotoEvaluation) -> dict:
         }
         for row in evaluation.rows
     ]  # fmt: skip
-    gains = [
-        {"recognizer": gain.recognizer, "used": gain.used, "control": gain.control, "fnmr_1e3": gain.fnmr_1e3,
-         "fnmr_1e3_ci": gain.fnmr_1e3_ci}
-        for gain in evaluation.gains
-    ]  # fmt: skip
+    gains = [asdict(gain) for gain in evaluation.gains]
     return {
         "pairs": evaluation.pairs, "people": evaluation.people, "thresholds": evaluation.thresholds,
         "photos_without_face": len(evaluation.photos_without_face), "missing_photos": len(evaluation.missing_photos),

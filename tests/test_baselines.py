@@ -15,7 +15,7 @@ from maskdesign.faces.head import builtin_face
 from maskdesign.jobs.compare_methods import BASELINES
 from maskdesign.jobs.compare_styles import STYLES, kept_gains
 from maskdesign.jobs.config import load_config
-from maskdesign.jobs.contest import confidence, worn_config
+from maskdesign.jobs.contest import worn_config
 from maskdesign.jobs.ground import FREE_STYLE
 from maskdesign.jobs.photo_store import PhotoStore
 from maskdesign.mask.accessories import EYEGLASSES, FOREHEAD_STICKER
@@ -29,6 +29,7 @@ from maskdesign.optimize.printability import non_printability, printable_colors
 from maskdesign.recognition.dlib_net import dlib_spec
 from maskdesign.recognition.mtcnn_nets import load_cascade
 from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.score import confidence
 from maskdesign.render.renderer import RenderSettings, Shot
 from maskdesign.render.texture import AffineView
 

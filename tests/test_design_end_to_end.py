@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -29,6 +30,9 @@ SMALL = (
     "evaluation.yaw_deg=[-30,30]",
     "evaluation.pitch_deg=[0]",
     "evaluation.bootstrap_rounds=200",
+    "robustness.yaw_deg=[0]",
+    "robustness.pitch_deg=[0,45]",
+    "robustness.opening_mm=[105,110,125]",
 )
 
 
@@ -133,6 +137,24 @@ def test_evaluate_prints_the_rows_of_the_table(finished):
         "fnmr_1e3",
         "fnmr_1e3_ci",
     } <= set(rows[0])
+
+
+def test_the_robustness_grid_is_traced_to_its_rows(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "demo")
+    words = [sys.executable, "-m", "maskdesign.cli.main", "evaluate", str(folder), "--robustness", "--json"]
+    done = subprocess.run(words, env=os.environ | {"MASKDESIGN_MODELS": ""}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "robustness.json").read_text())["recognizers"]["dlib"]
+    rows = list(csv.DictReader((folder / "robustness.csv").open()))
+    assert len(rows) == 18 * len(found)
+    for texture, figures in found.items():
+        own = [row for row in rows if row["texture"] == texture]
+        assert figures["mean_score"] == pytest.approx(np.mean([float(row["score"]) for row in own]), abs=1e-6)
+        far = [row["matched_at_fmr_1e3"] == "0" for row in own if row["distance"] == "1600"]
+        assert figures["fnmr_1e3_by_level"]["distance"][2] == pytest.approx(np.mean(far))
+        assert list(figures["poses"]) == ["front", "45 degrees up"]
+    assert found["no mask"]["mean_confidence"] > found["designed"]["mean_confidence"]
+    assert "robustness.csv" in (folder / "report.html").read_text()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):

@@ -137,16 +137,16 @@ def test_interval_of_a_mean_has_the_normal_width():
 
 
 def test_gain_is_over_the_strongest_control():
-    missed = {
-        "plain blue": np.array([1, 0, 0, 0], bool),
-        "random": np.array([1, 1, 0, 0], bool),
-        DESIGNED: np.array([1, 1, 1, 0], bool),
-        "designed upside down": np.ones(4, bool),
-        "no mask": np.zeros(4, bool),
+    scores = {
+        "plain blue": np.array([0.1, 0.4, 0.4, 0.4]),
+        "random": np.array([0.25, 0.25, 0.4, 0.4]),
+        DESIGNED: np.array([0.1, 0.1, 0.1, 0.4]),
+        "designed upside down": np.zeros(4),
+        "no mask": np.ones(4),
     }
-    gain = photo_gain("net", True, missed, np.arange(4), 200)
-    assert gain.control == "random"
-    assert gain.fnmr_1e3 == pytest.approx(0.25)
+    gain = photo_gain("net", True, scores, {"1e-3": 0.3, "1e-2": 0.2}, np.arange(4), 200)
+    assert (gain.control, gain.control_1e2) == ("random", "plain blue")
+    assert (gain.fnmr_1e3, gain.fnmr_1e2) == (pytest.approx(0.25), pytest.approx(0.5))
 
 
 def test_rank_one_counts_right_names():

@@ -75,13 +75,24 @@ def evaluation_views(settings: EvaluationSettings) -> list[View]:
         for pitch in settings.pitch_deg
         for yaw in settings.yaw_deg
     ]
-    return [_view(settings, yaw, pitch, light, seed) for seed, (yaw, pitch, light) in enumerate(poses)]
+    return [
+        evaluation_view(settings, yaw, pitch, light, seed, settings.distance_mm)
+        for seed, (yaw, pitch, light) in enumerate(poses)
+    ]
 
 
-def _view(settings: EvaluationSettings, yaw_deg: float, pitch_deg: float, light: Light, seed: int) -> View:
-    side = settings.image_px
-    camera = orbit_camera(
-        yaw_deg, pitch_deg, 0.0, settings.distance_mm, settings.distance_mm * settings.px_per_mm, side, side
-    )
+def evaluation_view(
+    settings: EvaluationSettings,
+    yaw_deg: float,
+    pitch_deg: float,
+    light: Light,
+    seed: int,
+    distance_mm: float,
+    scene_index: int = 0,
+) -> View:
+    """One view with a mild camera response; another distance than the grid's keeps lens and field."""
+    side = 2 * round(settings.image_px * settings.distance_mm / distance_mm / 2)
+    focal_px = settings.distance_mm * settings.px_per_mm
+    camera = orbit_camera(yaw_deg, pitch_deg, 0.0, distance_mm, focal_px, side, side)
     response = CameraResponse(blur_sigma_px=0.5, noise_std=0.005, gain=1.0, white_balance=(1.0, 1.0, 1.0), gamma=1.0)
-    return View(camera, light, response, scene_index=0, background_rgb=(0.35, 0.35, 0.35), noise_seed=seed)
+    return View(camera, light, response, scene_index, background_rgb=(0.35, 0.35, 0.35), noise_seed=seed)

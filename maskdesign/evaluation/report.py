@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,8 @@ class ReportContent:
         pictures: caption -> (H, W, 3) uint8, in order.
         curve_svg: course of the design.
         heat_svg: recognizer -> heat maps over the views.
+        robustness: content of `robustness.json`; None where the grid was not asked for.
+        robustness_svg: recognizer -> its heat maps; empty without it.
         evaluation: rows and gains.
         recognizers: name -> one line about it.
         surrogates: names of those that this project trained.
@@ -40,6 +44,8 @@ class ReportContent:
     pictures: dict[str, NDArray[np.uint8]]
     curve_svg: str
     heat_svg: dict[str, str]
+    robustness: Mapping[str, Any] | None
+    robustness_svg: dict[str, str]
     evaluation: Evaluation
     recognizers: dict[str, str]
     surrogates: frozenset[str]

@@ -11,6 +11,7 @@ from maskdesign.config import apply_overrides, from_mapping, merge, read_toml
 from maskdesign.errors import ConfigError
 from maskdesign.evaluation.grid import EvaluationSettings
 from maskdesign.evaluation.protocol import PhotoProtocol
+from maskdesign.evaluation.robustness import RobustnessSettings
 from maskdesign.mask.drape import DrapeSettings
 from maskdesign.mask.misplaced import PlacementRanges
 from maskdesign.mask.outline_file import with_outline
@@ -95,6 +96,7 @@ class JobConfig:
     design: DesignSettings = field(default_factory=DesignSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    robustness: RobustnessSettings = field(default_factory=RobustnessSettings)
     photos: PhotoProtocol = field(default_factory=PhotoProtocol)
     jitter: PhotoJitter = field(default_factory=PhotoJitter)
 

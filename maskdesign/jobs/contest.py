@@ -30,7 +30,7 @@ from maskdesign.optimize.texture import texture_pixels
 from maskdesign.progress import Progress, Silent
 from maskdesign.recognition.detectors import faces_found
 from maskdesign.recognition.recognizer import Recognizer
-from maskdesign.recognition.spec import RecognizerSpec
+from maskdesign.recognition.score import confidence
 from maskdesign.run import Run, begin_run
 
 DETECTION_SAMPLE = 30
@@ -144,12 +144,6 @@ def judged_row(contest: Contest, name: str, worn: Accessory | None, texture: Ten
         "nps": None if texture is None else float(non_printability(texture)),
         "faces_on_sheet": None if texture is None else faces_on_sheet(texture_pixels(texture)),
     }
-
-
-def confidence(spec: RecognizerSpec, scores: Sequence[float]) -> float:
-    """Mean confidence: 0 at strangers' mean score, 1 at one's own, cut off there; services have scales of their own."""
-    shares = (np.array(scores) - spec.impostor_mean) / (spec.genuine_mean - spec.impostor_mean)
-    return float(np.clip(shares, 0, 1).mean())
 
 
 def _faces_found(ground: Ground, texture: Tensor | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from maskdesign.evaluation.table import DESIGNED, UPSIDE_DOWN, Evaluation, evalu
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.report import report_stage
+from maskdesign.jobs.robustness import robustness_stage
 from maskdesign.jobs.stages import (
     Subject,
     drape_stage,
@@ -34,8 +35,11 @@ from maskdesign.render.scene import build_scene
 from maskdesign.run import Run, locked, open_run
 
 
-def evaluate_run(folder: Path, models_dir: Path | None, progress: Progress) -> Evaluation:
+def evaluate_run(folder: Path, models_dir: Path | None, robustness: bool, progress: Progress) -> Evaluation:
     """Evaluate a finished run again and rewrite its table and report.
+
+    Args:
+        robustness: on the robustness grid, too.
 
     Raises:
         RunError: no run, an unfinished one, or one whose recognizers are not at hand.
@@ -51,6 +55,8 @@ def evaluate_run(folder: Path, models_dir: Path | None, progress: Progress) -> E
         progress.stage("Evaluation")
         members = enroll_all(subject.face, recognizers, config)
         evaluation = evaluation_stage(run, config, subject, worn, members, progress)
+        if robustness:
+            robustness_stage(run, config, subject, members, progress)
         report_stage(run, config, subject, worn[config.drape.opening_mm], members, evaluation)
     return evaluation
 

@@ -224,10 +224,9 @@ def _judge_recognizer(spec: RecognizerSpec, met: bool, evidence: _Evidence, roun
     found, pairs = evidence.embedded[spec.name], evidence.pairs
     bare = found[NO_MASK]
     scores = {name: genuine_scores(spec, bare, probes, pairs) for name, probes in found.items()}
-    missed = {name: values < limits["1e-3"] for name, values in scores.items()}
     return _Table(
         rows=[photo_row(spec, name, limits, bare, probes, pairs, rounds) for name, probes in found.items()],
-        gain=photo_gain(spec.name, met, missed, pairs.people[pairs.probe], rounds),
+        gain=photo_gain(spec.name, met, scores, limits, pairs.people[pairs.probe], rounds),
         thresholds=limits,
         thresholds_from=origin,
         scores=scores,

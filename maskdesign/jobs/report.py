@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +15,11 @@ from maskdesign.evaluation.controls import control_textures
 from maskdesign.evaluation.heatmaps import heat_map_svg
 from maskdesign.evaluation.pictures import loss_curve_svg, preview_strip
 from maskdesign.evaluation.report import HEADLINE_CONTROL, ReportContent, report_html
+from maskdesign.evaluation.robustness_plots import robustness_svg
 from maskdesign.evaluation.table import DESIGNED, NO_MASK, Evaluation
 from maskdesign.files import write_image, write_text
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.robustness import read_robustness
 from maskdesign.jobs.stages import Subject, run_texture, scene_at
 from maskdesign.mask.worn import DrapeReport, WornMask
 from maskdesign.optimize.ensemble import Member
@@ -55,6 +58,7 @@ def report_stage(
         write_image(run.previews / f"{name}.png", pixels)
     about = json.loads(run.photo_facts.read_text())
     environment = json.loads(run.environment.read_text())
+    robustness = read_robustness(run)
     content = ReportContent(
         run_id=run.run_id,
         source=about["source"],
@@ -63,6 +67,8 @@ def report_stage(
         | {ATTENDED.format(name=name): pixels for name, pixels in attended.items()},
         curve_svg=loss_curve_svg(read_journal(run.metrics)),
         heat_svg={spec.name: _heat_maps(config, spec, evaluation) for spec in specs},
+        robustness=robustness,
+        robustness_svg={} if robustness is None else _robustness_maps(robustness),
         evaluation=evaluation,
         recognizers={spec.name: _about(spec) for spec in specs},
         surrogates=frozenset(spec.name for spec in specs if spec.is_surrogate),
@@ -100,6 +106,14 @@ def _heat_maps(config: JobConfig, spec: RecognizerSpec, evaluation: Evaluation) 
     scores = {name: values for name, values in evaluation.scores[spec.name].items() if name in MAPPED}
     in_margins = {name: margins(spec, torch.tensor(values)).tolist() for name, values in scores.items()}
     return heat_map_svg(config.evaluation, in_margins, spec.name)
+
+
+def _robustness_maps(found: Mapping[str, Any]) -> dict[str, str]:
+    rows = np.array(found["conditions"])
+    return {
+        name: robustness_svg(found["levels"], rows, {texture: row["margins"] for texture, row in rates.items()})
+        for name, rates in found["recognizers"].items()
+    }
 
 
 def _about(spec: RecognizerSpec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,9 +87,15 @@ def crop_photo(
     return crop, {name: point[:2] - low for name, point in points_px.items()}
 
 
-def drape_stage(run: Run, face: FaceScan, config: JobConfig, progress: Progress) -> dict[float, WornMask]:
-    """The mask on the face at every opening that the job needs, from the run's files where they are there."""
-    openings = needed_openings(config)
+def drape_stage(
+    run: Run, face: FaceScan, config: JobConfig, progress: Progress, openings_mm: Sequence[float] | None = None
+) -> dict[float, WornMask]:
+    """The mask on the face at every opening that the job needs, from the run's files where they are there.
+
+    Args:
+        openings_mm: other openings than those of `needed_openings`.
+    """
+    openings = needed_openings(config) if openings_mm is None else openings_mm
     worn = {}
     for done, opening_mm in enumerate(openings):
         path = run.worn(opening_mm)

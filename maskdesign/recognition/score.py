@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -43,6 +47,12 @@ def margins(spec: RecognizerSpec, scores: Tensor, fmr: str = "1e-3") -> Tensor:
         known = ", ".join(spec.thresholds) or "no rate yet: run `maskdesign models calibrate`"
         raise ConfigError(f"fmr = {fmr!r}: {spec.name} has thresholds for {known}; take one of these")
     return (scores - spec.thresholds[fmr]) / (spec.genuine_mean - spec.impostor_mean)
+
+
+def confidence(spec: RecognizerSpec, scores: Sequence[float] | NDArray[np.float64]) -> float:
+    """Mean confidence: 0 at strangers' mean score, 1 at one's own, cut off there; services have scales of their own."""
+    shares = (np.asarray(scores) - spec.impostor_mean) / (spec.genuine_mean - spec.impostor_mean)
+    return float(np.clip(shares, 0, 1).mean())
 
 
 def _cosine(probes: Tensor, enrolment: Tensor) -> Tensor:
