@@ -93,7 +93,9 @@ def placement_shift_mm(settings: RobustnessSettings, opening: int, placement: in
     return float(length * np.cos(angle)), float(length * np.sin(angle))
 
 
-def pair_table(rows: NDArray[np.int64], values: Sequence[float], first: int, second: int) -> NDArray[np.float64]:
+def pair_table(
+    rows: NDArray[np.int64], values: Sequence[float] | NDArray[np.float64], first: int, second: int
+) -> NDArray[np.float64]:
     """Mean of a figure by the levels of two factors.
 
     Args:
@@ -111,7 +113,7 @@ def pair_table(rows: NDArray[np.int64], values: Sequence[float], first: int, sec
     return sums / np.maximum(counts, 1)
 
 
-def level_means(rows: NDArray[np.int64], values: Sequence[float], factor: int) -> list[float]:
+def level_means(rows: NDArray[np.int64], values: Sequence[float] | NDArray[np.float64], factor: int) -> list[float]:
     """Mean of a figure at each level of a factor."""
     return np.diag(pair_table(rows, values, factor, factor)).tolist()
 
