@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name
 from render_scenes import camera, checks, egg_mesh, masked_scene, random_camera, random_mesh
 
 from maskdesign.errors import InputError
+from maskdesign.evaluation.grid import EvaluationSettings, evaluation_views
 from maskdesign.render.backends import BACKENDS, Rasterize, find_backend
 from maskdesign.render.camera import PinholeCamera, project_points
 from maskdesign.render.embreex_rays import EmbreexScene
@@ -21,7 +22,8 @@ from maskdesign.render.pytorch3d_peer import (
     peer_cameras,
     peer_mesh,
 )
-from maskdesign.render.reference import sample_bilinear
+from maskdesign.render.reference import render_views_reference, sample_bilinear
+from maskdesign.render.renderer import RenderSettings, render_views
 from maskdesign.render.zbuffer import rasterize
 
 TRIANGLE = np.array([[-60, -60, 0], [60, -60, 0], [0, 60, 0]], np.float32), np.array([[0, 1, 2]], np.int32)
@@ -177,3 +179,15 @@ def test_fragments_of_a_batch_come_back_from_the_peer():
     )
     for name in ("pix_to_face", "bary_coords", "zbuf"):
         assert np.array_equal(getattr(back, name), getattr(ours, name))
+
+
+def test_an_independent_renderer_and_back_end_take_the_same_picture():
+    scene, texture = masked_scene(), torch.rand(3, 62, 70, generator=torch.Generator().manual_seed(0))
+    views = evaluation_views(EvaluationSettings(yaw_deg=(-40.0,), pitch_deg=(10.0,), image_px=96, px_per_mm=0.38))
+    ours = render_views((scene,), views, texture, RenderSettings())
+    theirs = render_views_reference((scene,), views, texture, RenderSettings(), "embreex")
+    assert (ours - theirs).abs().mean() < 1e-3
+    with pytest.raises(InputError, match="no rasterizer"):
+        render_views_reference((scene,), views, texture, RenderSettings(), "opengl")
+    with pytest.raises(InputError, match="shadows"):
+        render_views_reference((scene,), views, texture, RenderSettings(shadow_map_px=64), "embreex")

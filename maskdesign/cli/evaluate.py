@@ -21,6 +21,7 @@ class EvaluateArgs:
         photos: Folder of many people's photos (PERSON/PERSON_0001.jpg): test on real people whom the design never saw.
         pairs: Their list of pairs as LFW has it; pairs.txt in the folder else.
         robustness: Score it by yaw, pitch, light, distance, pleat opening and placement, too: heat maps in the report.
+        rasterizer: Who works out what is visible: embreex or open3d are independent of the design's own zbuffer.
         shard: Do part I of N, as in 2/4, where several machines share the work; then once without.
         json: Print the rows as one JSON document on stdout.
     """
@@ -30,6 +31,7 @@ class EvaluateArgs:
     photos: OptionalPath = None
     pairs: OptionalPath = None
     robustness: Switch = False
+    rasterizer: str = "zbuffer"
     shard: str = "1/1"
     json: Switch = False
 
@@ -45,7 +47,7 @@ def _on_views(args: EvaluateArgs) -> int:
     from maskdesign.jobs.evaluate import evaluate_run
 
     with shown_progress() as progress:
-        evaluation = evaluate_run(args.run, args.models, args.robustness, progress)
+        evaluation = evaluate_run(args.run, args.models, args.robustness, args.rasterizer, progress)
     if args.json:
         print_json(row_dicts(evaluation))
         return 0

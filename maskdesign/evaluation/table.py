@@ -14,12 +14,15 @@ from maskdesign.evaluation.metrics import bootstrap_mean_interval, fnmr
 from maskdesign.optimize.ensemble import Member, Wearer, score_images
 from maskdesign.progress import Progress
 from maskdesign.recognition.score import margins
+from maskdesign.render.reference import render_views_reference
 from maskdesign.render.renderer import RenderSettings, render_views
 from maskdesign.render.view import View
 
 NO_MASK = "no mask"
 DESIGNED = "designed"
 UPSIDE_DOWN = "designed upside down"
+OWN_RASTERIZER = "zbuffer"
+"""The back end that designs are made with."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Evaluation:
             how real the head is.
         faces_on_sheet: detector -> in how many of 8 pictures of the flat sheet alone it finds a face; 0 is wanted.
         scores: recognizer -> texture -> score in each view.
+        rasterizer: the back end that worked out visibility.
     """
 
     rows: tuple[Row, ...]
@@ -82,6 +86,7 @@ class Evaluation:
     photo_margins: Mapping[str, float]
     faces_on_sheet: Mapping[str, int]
     scores: Mapping[str, Mapping[str, tuple[float, ...]]]
+    rasterizer: str = OWN_RASTERIZER
 
 
 def score_textures(
@@ -93,8 +98,12 @@ def score_textures(
     settings: RenderSettings,
     batch: int,
     progress: Progress,
+    rasterizer: str = OWN_RASTERIZER,
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Scores by recognizer and texture; `NO_MASK` comes from the bare head.
+
+    Args:
+        rasterizer: what works out visibility; another one than the design's goes through the reference renderer.
 
     Returns:
         recognizer name -> texture name -> (views,) scores.
@@ -106,9 +115,19 @@ def score_textures(
     for done, (name, wearer, texture) in enumerate(jobs):
         for start in range(0, len(views), batch):
             part = views[start : start + batch]
-            _score_batch(members, wearer, part, texture, settings, name, found)
+            images = _pictures(wearer, part, texture, settings, rasterizer)
+            _score_batch(members, wearer, part, images, name, found)
         progress.advance(done + 1, len(jobs), name)
     return {recognizer: {name: np.array(s) for name, s in by_name.items()} for recognizer, by_name in found.items()}
+
+
+@torch.no_grad()
+def _pictures(
+    wearer: Wearer, views: Sequence[View], texture: Tensor, settings: RenderSettings, rasterizer: str
+) -> Tensor:
+    if rasterizer == OWN_RASTERIZER:
+        return render_views(wearer.scenes, views, texture, settings)
+    return render_views_reference(wearer.scenes, views, texture, settings, rasterizer)
 
 
 @torch.no_grad()
@@ -116,12 +135,10 @@ def _score_batch(
     members: Sequence[Member],
     wearer: Wearer,
     views: Sequence[View],
-    texture: Tensor,
-    settings: RenderSettings,
+    images: Tensor,
     name: str,
     found: dict[str, dict[str, list[float]]],
 ) -> None:
-    images = render_views(wearer.scenes, views, texture, settings)
     for member in members:
         values = score_images(member, wearer.face, views, images).tolist()
         found[member.recognizer.spec.name].setdefault(name, []).extend(values)

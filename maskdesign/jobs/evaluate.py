@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from maskdesign.evaluation.controls import control_textures, upside_down
 from maskdesign.evaluation.grid import evaluation_views
 from maskdesign.evaluation.likeness import faces_on_sheet
-from maskdesign.evaluation.table import DESIGNED, UPSIDE_DOWN, Evaluation, evaluate_scores, score_textures
+from maskdesign.evaluation.table import (
+    DESIGNED,
+    OWN_RASTERIZER,
+    UPSIDE_DOWN,
+    Evaluation,
+    evaluate_scores,
+    score_textures,
+)
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.report import report_stage
@@ -35,11 +42,14 @@ from maskdesign.render.scene import build_scene
 from maskdesign.run import Run, locked, open_run
 
 
-def evaluate_run(folder: Path, models_dir: Path | None, robustness: bool, progress: Progress) -> Evaluation:
+def evaluate_run(
+    folder: Path, models_dir: Path | None, robustness: bool, rasterizer: str, progress: Progress
+) -> Evaluation:
     """Evaluate a finished run again and rewrite its table and report.
 
     Args:
         robustness: on the robustness grid, too.
+        rasterizer: what works out visibility in the table, so that the design's own does not judge itself.
 
     Raises:
         RunError: no run, an unfinished one, or one whose recognizers are not at hand.
@@ -54,7 +64,7 @@ def evaluate_run(folder: Path, models_dir: Path | None, robustness: bool, progre
         worn = drape_stage(run, subject.face, config, progress)
         progress.stage("Evaluation")
         members = enroll_all(subject.face, recognizers, config)
-        evaluation = evaluation_stage(run, config, subject, worn, members, progress)
+        evaluation = evaluation_stage(run, config, subject, worn, members, progress, rasterizer)
         if robustness:
             robustness_stage(run, config, subject, members, progress)
         report_stage(run, config, subject, worn[config.drape.opening_mm], members, evaluation)
@@ -68,6 +78,7 @@ def evaluation_stage(
     worn: Mapping[float, WornMask],
     members: tuple[Member, ...],
     progress: Progress,
+    rasterizer: str = OWN_RASTERIZER,
 ) -> Evaluation:
     """Score every texture on the evaluation grid and write `evaluation.json`."""
     designed = run_texture(run, config)
@@ -80,9 +91,10 @@ def evaluation_stage(
     bare = Wearer(subject.face, (build_scene(subject.face, None, config.mask),))
     views = evaluation_views(config.evaluation)
     settings = config.evaluation
-    scores = score_textures(members, masked, bare, views, textures, config.render, settings.batch, progress)
+    scores = score_textures(members, masked, bare, views, textures, config.render, settings.batch, progress, rasterizer)
     fidelity = {m.recognizer.spec.name: photo_margin(m, subject.photo, subject.points_px) for m in members}
     sheet_faces = faces_on_sheet(texture_pixels(designed))
     evaluation = evaluate_scores(members, scores, settings.bootstrap_rounds, fidelity, sheet_faces)
+    evaluation = replace(evaluation, rasterizer=rasterizer)
     write_json(run.evaluation, asdict(evaluation))
     return evaluation

@@ -11,9 +11,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name
 from torch import Tensor
 
+from maskdesign.errors import InputError
+from maskdesign.render.backends import Rasterize, find_backend
 from maskdesign.render.fragments import Fragments
 from maskdesign.render.light import direction_in_head
+from maskdesign.render.print_response import printed_color
 from maskdesign.render.scene import PLAIN_BACK, PRINTED, SKIN_BACK, Scene
+from maskdesign.render.sensor import apply_response
 from maskdesign.render.shading import RenderSettings, scaled_camera, shown_sides
 from maskdesign.render.view import View
 from maskdesign.render.zbuffer import rasterize
@@ -57,16 +61,41 @@ def sample_bilinear(texture: Tensor, uv: Tensor) -> Tensor:
     return sampled.permute(0, 2, 3, 1)
 
 
+def render_views_reference(
+    scenes: Sequence[Scene], views: Sequence[View], texture: Tensor, settings: RenderSettings, rasterizer: str
+) -> Tensor:
+    """What `maskdesign.render.renderer.render_views` returns, by other code from visibility to light.
+
+    Args:
+        rasterizer: name of the back end that works out what is visible.
+
+    Raises:
+        InputError: no such back end, or its package is missing; shadows, which this renderer does not know.
+    """
+    if settings.shadow_map_px:
+        raise InputError(f"render.shadow_map_px = {settings.shadow_map_px}: only the zbuffer's renderer casts shadows")
+    printed = printed_color(settings.print_response, texture)
+    linear = render_linear_reference(scenes, views, printed, settings, find_backend(rasterizer))
+    return apply_response(linear, [view.response for view in views], [view.noise_seed for view in views])
+
+
 def render_linear_reference(
-    scenes: Sequence[Scene], views: Sequence[View], linear_texture: Tensor, settings: RenderSettings
+    scenes: Sequence[Scene],
+    views: Sequence[View],
+    linear_texture: Tensor,
+    settings: RenderSettings,
+    visibility: Rasterize = rasterize,
 ) -> Tensor:
     """What `maskdesign.render.renderer.render_linear` returns, by autograd through every step."""
-    return torch.stack([_render_view(scenes[view.scene_index], view, linear_texture, settings) for view in views])
+    shown = [(scenes[view.scene_index], view) for view in views]
+    return torch.stack([_render_view(scene, view, linear_texture, settings, visibility) for scene, view in shown])
 
 
-def _render_view(scene: Scene, view: View, linear_texture: Tensor, settings: RenderSettings) -> Tensor:
+def _render_view(
+    scene: Scene, view: View, linear_texture: Tensor, settings: RenderSettings, visibility: Rasterize
+) -> Tensor:
     camera = scaled_camera(view.camera, settings.supersample)
-    fragments = rasterize(scene.vertices_mm, scene.triangles, [camera])
+    fragments = visibility(scene.vertices_mm, scene.triangles, [camera])
     radiance = shade_fragments(scene, view, fragments, linear_texture, settings)
     return F.avg_pool2d(radiance.permute(0, 3, 1, 2), settings.supersample)[0]
 
