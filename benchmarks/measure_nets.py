@@ -7,7 +7,8 @@ where it stopped; about 10 minutes of CPU the first time.
 Universal designs of `measure_universal` in the folder of --runs are compared pair by pair with the one on dlib alone:
 
     python -m benchmarks.measure_universal PHOTOS --models DIR --runs FOLDER --styles free --steps 150 \\
-        --ensembles dlib dlib,maskdesign_residual all
+        --ensembles dlib dlib,maskdesign_residual dlib,maskdesign_attention \\
+        dlib,maskdesign_residual,maskdesign_attention all
     python -m benchmarks.measure_nets PHOTOS --models DIR --runs FOLDER [--out docs/nets.json]
 """
 
@@ -37,13 +38,14 @@ from maskdesign.files import write_json
 from maskdesign.jobs import photo_embeddings
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
-from maskdesign.optimize.photo_probes import develop_photos, photo_points
+from maskdesign.optimize.photo_probes import photo_points, photo_view
 from maskdesign.progress import Progress
 from maskdesign.recognition.align import align_faces
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers, shipped_recognizers
 from maskdesign.recognition.score import scores
-from maskdesign.render.masked_photo import MaskedPhoto
+from maskdesign.render.masked_photo import MaskedPhoto, affine_view
+from maskdesign.render.renderer import Shot, develop_shots
 
 TEST_FOLDS = (7, 8)
 BATCH, ROUNDS, GRADIENT_PHOTOS = 32, 3, 24
@@ -60,7 +62,7 @@ def measure(options: argparse.Namespace, progress: Progress) -> dict:
     measured = [calibrate(r, folds, found) for r, found in zip(recognizers, clean, strict=True)]
     progress.stage("Masked photos")
     masked, photos = masked_scores(options, recognizers, progress)
-    gradients = {r.spec.name: input_gradients(r, photos) for r in recognizers}
+    gradients = {r.spec.name: likeness_gradients(r, photos) for r in recognizers}
     return {
         "command": "python -m benchmarks.measure_nets PHOTOS --models MODELS",
         "folds": list(TEST_FOLDS),
@@ -76,10 +78,14 @@ def measure(options: argparse.Namespace, progress: Progress) -> dict:
             for recognizer, one in zip(recognizers, measured, strict=True)
         },
         "designs": design_figures(options.runs),
-        "gradient_cosines": {
-            a: {b: mean_cosine(gradients[a], gradients[b]) for b in gradients if b != a} for a in gradients
-        },
+        "gradient_cosines": cosines({name: pixels for name, (pixels, _) in gradients.items()}),
+        "print_gradient_cosines": cosines({name: printed for name, (_, printed) in gradients.items()}),
     }
+
+
+def cosines(gradients: dict[str, torch.Tensor]) -> dict[str, dict[str, float]]:
+    """Mean cosine between the rows of each two."""
+    return {a: {b: mean_cosine(gradients[a], gradients[b]) for b in gradients if b != a} for a in gradients}
 
 
 def design_figures(runs: Path) -> dict:
@@ -169,18 +175,25 @@ def masked_scores(
     return {name: (values.double().numpy(), people) for name, values in answers.items()}, probes
 
 
-def input_gradients(recognizer: Recognizer, photos: Sequence[MaskedPhoto]) -> torch.Tensor:
-    """(n, 3 S S) gradient of the likeness to one's own bare photo, with respect to the masked photo's pixels."""
+def likeness_gradients(recognizer: Recognizer, photos: Sequence[MaskedPhoto]) -> tuple[torch.Tensor, torch.Tensor]:
+    """How the likeness to one's own bare photo changes with the masked photo, and with the print that all of them wear.
+
+    Returns:
+        (n, 3 S S) gradients with respect to each photo's pixels, (1, m) that of their sum with respect to the print,
+        averaged over whole grid cells of a design: what a universal design follows.
+    """
     config = JobConfig()
-    texture = control_textures(config.texture, config.mask)["random"]
-    images = develop_photos(photos, texture).requires_grad_(True)
+    texture = control_textures(config.texture, config.mask)["random"].requires_grad_(True)
+    images = develop_shots([Shot(photo_view(), affine_view(masked)) for masked in photos], texture)
     bare = torch.from_numpy(np.stack([masked.photo for masked in photos])).permute(0, 3, 1, 2).float() / 255
     points = photo_points(photos, recognizer)
     with torch.no_grad():
         own = recognizer.embed(align_faces(bare, points, recognizer.spec))
     probes = recognizer.embed(align_faces(images, points, recognizer.spec))
-    (gradient,) = torch.autograd.grad(scores(recognizer.spec, probes, own).sum(), images)
-    return gradient.flatten(1)
+    likeness = scores(recognizer.spec, probes, own).sum()
+    pixels, printed = torch.autograd.grad(likeness, (images, texture))
+    cell_px = round(config.texture.grid_mm / config.texture.print_texel_mm)
+    return pixels.flatten(1), functional.avg_pool2d(printed[None], cell_px).flatten(1)
 
 
 def mean_cosine(a: torch.Tensor, b: torch.Tensor) -> float:

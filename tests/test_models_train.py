@@ -12,15 +12,16 @@ from tiny_onnx import tiny_recognizer, write_recognizer
 
 from maskdesign.cli.main import main
 from maskdesign.errors import InputError
-from maskdesign.jobs import train_net
+from maskdesign.jobs import net_covered, net_data
+from maskdesign.jobs.net_data import NetConfig
 from maskdesign.jobs.net_faces import Faces
-from maskdesign.jobs.train_net import NetConfig
-from maskdesign.optimize.face_batches import Masks
 from maskdesign.recognition.own_file import load_own_recognizer
 from maskdesign.recognition.spec import load_spec, save_spec
+from maskdesign.render.masked_photo import WINDOW_PX
 
 SMALL = (
-    "photos_per_person=2", "validation_people=2", "masked_photos=4", "mixtures=6", "training.steps=3", "batch.crops=4",
+    "photos_per_person=2", "validation_people=2", "masked_photos=4", "mixtures=6", "covered=8",
+    "training.steps=3", "batch.crops=8",
 )  # fmt: skip
 
 
@@ -38,20 +39,36 @@ def people(shared, tmp_path) -> tuple[Path, Path]:
     return photos, tmp_path / "people.txt"
 
 
+class PaintedStore:
+    """Stands for the store of masked photos."""
+
+    def load(self, key: str) -> str:
+        return key
+
+
 @pytest.fixture
 def painted_masks(monkeypatch) -> None:
     """The lower half of some faces painted over, in the place of rendered masks."""
 
-    def paint(store, keys, rows, prints, each, cache) -> Masks:
-        faces = store
-        layers = np.zeros((len(rows), *faces.windows.shape[1:3], 4), np.uint8)
-        layers[:, 100:, :, 1:] = 255
-        five = train_net.points_for(faces.points_px[rows], train_net.FIVE_POINTS)
-        return Masks(layers, five, rows)
+    def paint(masked, prints) -> np.ndarray:
+        layers = np.zeros((len(prints), WINDOW_PX, WINDOW_PX, 4), np.uint8)
+        layers[:, 100:, :, :3] = 255 * prints.mean(dim=(2, 3))[:, None, None].numpy()
+        layers[:, 100:, :, 3] = 255
+        return layers
 
-    monkeypatch.setattr(train_net, "mask_faces", lambda faces, rows, *rest: (faces, [], rows))
-    monkeypatch.setattr(train_net, "training_prints", lambda *arguments: [])
-    monkeypatch.setattr(train_net, "lay_masks", paint)
+    def prints(config, teachers, store, keys, count, seed, cache):
+        path = cache / "prints-painted.npy"
+        np.save(path, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8))
+        return path
+
+    monkeypatch.setattr(
+        net_data, "mask_faces", lambda faces, rows, *rest: (PaintedStore(), [str(row) for row in rows], rows)
+    )
+    monkeypatch.setattr(net_data, "training_prints", prints)
+    monkeypatch.setattr(net_data, "KEPT_PICTURES", 8)
+    monkeypatch.setattr(net_covered, "GROUPS_IN_FILE", 2)
+    monkeypatch.setattr(net_covered, "in_processes", lambda work, jobs: (work(*job) for job in jobs))
+    monkeypatch.setattr(net_covered, "layers_of", paint)
 
 
 def words(photos: Path, names: Path, out: Path, *more: str) -> list[str]:
@@ -107,7 +124,7 @@ def test_too_few_people_are_counted():
     people = np.arange(20) // 2
     faces = Faces(np.zeros((20, 1, 1, 3), np.uint8), np.zeros((20, 12, 2), np.float32), people, (), 3, Path())
     with pytest.raises(InputError, match=r"14 faces of 7 people are left to learn from \(3 photos without a face"):
-        train_net.learned_rows(faces, Path("photos"), NetConfig(validation_people=3))
+        net_data.learned_rows(faces, Path("photos"), NetConfig(validation_people=3))
 
 
 def test_flags_before_the_action_are_a_usage_error(capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,18 @@ from torch import distributed, multiprocessing, nn
 from torch.nn import functional
 
 from maskdesign.errors import ConfigError, InputError, OutputError, RunError
-from maskdesign.jobs.net_faces import read_people
+from maskdesign.jobs.net_export import center_embeddings, data_crops
+from maskdesign.jobs.net_faces import read_people, write_map
 from maskdesign.jobs.net_targets import joint_targets
-from maskdesign.optimize.distillation import DistillationSettings, distillation_loss, margin_loss, person_centers
-from maskdesign.optimize.face_batches import BatchSettings, Masks, TrainingFaces, draw_batch
+from maskdesign.optimize.damage import BatchSettings
+from maskdesign.optimize.distillation import (
+    DistillationSettings,
+    difference_loss,
+    distillation_loss,
+    margin_loss,
+    person_centers,
+)
+from maskdesign.optimize.face_batches import GROUP, Covered, TrainingFaces, draw_bare, draw_lesson
 from maskdesign.optimize.morphs import Morphs, draw_morphs, heights_in_crop, mix_crops, second_share
 from maskdesign.optimize.training import (
     TrainingSettings,
@@ -24,6 +34,8 @@ from maskdesign.optimize.training import (
 )
 from maskdesign.progress import Silent
 from maskdesign.recognition.own_file import own_spec
+from maskdesign.recognition.recognizer import normalize_crops
+from maskdesign.recognition.small_nets import ARCHITECTURES
 
 SIDE = 176
 
@@ -45,7 +57,7 @@ def test_a_list_that_ends_too_early_is_refused(tmp_path, text):
         read_people(path, ())
 
 
-def faces(count: int = 12, morphs: int = 6, masks: bool = True) -> TrainingFaces:
+def faces(count: int = 12, morphs: int = 6, learned_groups: int = 3) -> TrainingFaces:
     rng = np.random.default_rng(0)
     spec = own_spec("student", "", "noise", "MIT")
     five = np.tile(np.asarray(spec.template_px, np.float32) + 32, (count, 1, 1))
@@ -53,18 +65,17 @@ def faces(count: int = 12, morphs: int = 6, masks: bool = True) -> TrainingFaces
     shapes = rng.normal(size=(count, 24)).astype(np.float32)
     colors = rng.uniform(60, 200, (count, 3)).astype(np.float32)
     learned = np.arange(count - 2)
-    targets = rng.normal(size=(count + morphs, 256)).astype(np.float32)
-    layers = rng.integers(0, 256, (3, SIDE, SIDE, 4)).astype(np.uint8)
+    covered = (learned_groups + 1) * GROUP
+    targets = rng.normal(size=(count + morphs + covered, 256)).astype(np.float32)
+    pictures = rng.integers(0, 256, (learned_groups + 1, GROUP, SIDE, SIDE, 3)).astype(np.uint8)
     return TrainingFaces(
         windows=rng.integers(0, 256, (count, SIDE, SIDE, 3)).astype(np.uint8),
         five_px=five,
-        shapes=shapes,
-        colors=colors,
         people=people,
         learned=learned,
         targets=targets / np.linalg.norm(targets, axis=1, keepdims=True),
         morphs=draw_morphs(morphs, people, shapes, colors, learned, 5),
-        masks=Masks(layers[: 3 if masks else 0], five[:3], np.arange(3 if masks else 0)),
+        covered=Covered(pictures, np.tile(five[:1], (covered, 1, 1)), learned_groups * GROUP),
         spec=spec,
         seed=4,
     )
@@ -96,16 +107,16 @@ def test_heights_agree_between_crop_and_canvas():
 
 def test_batches_come_from_their_numbers_alone():
     data, settings = faces(), BatchSettings(crops=8)
-    first, again, other = (draw_batch(data, settings, step, 1) for step in (3, 3, 4))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0], other[0])
-    assert first[0].shape == (8, 3, 112, 112) and first[0].min() >= 0 and first[0].max() <= 1
-    assert not torch.equal(first[0], draw_batch(data, settings, 3, 2)[0])
+    first, again, other = (draw_lesson(data, settings, step, 1) for step in (3, 3, 4))
+    assert torch.equal(first.crops, again.crops) and torch.equal(first.targets, again.targets)
+    assert not torch.equal(first.crops, other.crops)
+    assert first.crops.shape == (8, 3, 112, 112) and first.crops.min() >= 0 and first.crops.max() <= 1
+    assert not torch.equal(first.crops, draw_lesson(data, settings, 3, 2).crops)
 
 
 def test_targets_belong_to_their_crops():
     data, settings = faces(), BatchSettings(crops=64)
-    _, targets, people = draw_batch(data, settings, 0, 0)
+    _, targets, people = draw_bare(data, settings, 0, 0)
     rows = (targets @ torch.from_numpy(data.targets).T).argmax(dim=1)
     real = rows < len(data.people)
     assert torch.equal(real, people >= 0)
@@ -113,9 +124,37 @@ def test_targets_belong_to_their_crops():
     assert set(rows[real].tolist()) <= set(data.learned.tolist())
 
 
+def test_masked_faces_come_in_whole_groups_of_people_who_are_learned_from():
+    data = faces()
+    lesson = draw_lesson(data, BatchSettings(crops=32, masked=0.5), 0, 0)
+    assert lesson.groups.shape == (4, GROUP) and (lesson.people[lesson.groups] == -1).all()
+    first = len(data.people) + len(data.morphs)
+    rows = (lesson.targets[lesson.groups] @ torch.from_numpy(data.targets).T).argmax(dim=2) - first
+    assert (rows % GROUP == torch.arange(GROUP)).all() and (rows // GROUP == rows[:, :1] // GROUP).all()
+    assert rows.min() >= 0 and rows.max() < data.covered.learned
+
+
+def test_within_a_group_the_print_alone_differs():
+    data = faces()
+    same = np.repeat(data.covered.windows(np.arange(0, 16, GROUP))[:, None], GROUP, axis=1)
+    data = replace(data, covered=replace(data.covered, chunks=same))
+    lesson = draw_lesson(data, BatchSettings(crops=16, noise=0.0), 0, 0)
+    for group in lesson.crops[lesson.groups]:
+        torch.testing.assert_close(group, group[:1].expand_as(group))
+    assert not torch.equal(lesson.crops[lesson.groups[0, 0]], lesson.crops[lesson.groups[1, 0]])
+
+
 def test_batches_need_neither_masks_nor_mixtures():
-    crops, _, people = draw_batch(faces(morphs=0, masks=False), BatchSettings(crops=4), 0, 0)
-    assert torch.isfinite(crops).all() and (people >= 0).all()
+    lesson = draw_lesson(faces(morphs=0, learned_groups=0), BatchSettings(crops=4), 0, 0)
+    assert torch.isfinite(lesson.crops).all() and (lesson.people >= 0).all() and len(lesson.groups) == 0
+    # A few bare faces are left whatever the share says.
+    assert draw_lesson(faces(), BatchSettings(crops=9, masked=1.0), 0, 0).groups.shape == (1, GROUP)
+
+
+def test_what_all_prints_share_is_not_their_difference():
+    targets = torch.randn(3, GROUP, 8)
+    assert difference_loss(targets + torch.randn(3, 1, 8), targets).item() == pytest.approx(0, abs=1e-10)
+    assert difference_loss(targets + torch.randn(3, GROUP, 8), targets).item() > 0.1
 
 
 @pytest.mark.parametrize("wrong", [{"crops": 1}, {"masked": -0.1}, {"noise": 99.0}])
@@ -127,9 +166,10 @@ def test_batch_settings_out_of_range_are_refused(wrong):
 def test_the_loss_vanishes_at_the_targets_only():
     targets = functional.normalize(torch.randn(6, 16), dim=1)
     centers = targets[:3]
-    nobody, settings = torch.full((6,), -1), DistillationSettings()
-    assert distillation_loss(settings, 3 * targets, targets, nobody, centers).item() == pytest.approx(0, abs=1e-5)
-    assert distillation_loss(settings, targets.flip(0), targets, nobody, centers).item() > 0.1
+    nobody, settings, groups = torch.full((6,), -1), DistillationSettings(), torch.arange(4).reshape(1, 4)
+    told = (targets, nobody, centers, groups)
+    assert distillation_loss(settings, 3 * targets, *told).item() == pytest.approx(0, abs=1e-5)
+    assert distillation_loss(settings, targets.flip(0), *told).item() > 0.1
 
 
 def test_the_margin_loss_is_cosface():
@@ -257,3 +297,29 @@ def test_the_learning_rate_rises_and_falls():
     for wrong in ({"final_share": 0.0}, {"warm_up": -1}, {"parts": 0}):
         with pytest.raises(ConfigError):
             TrainingSettings(**wrong)
+
+
+def test_bare_faces_have_no_direction_in_common_once_centered():
+    data, network = faces(), ARCHITECTURES["attention"]().eval()
+    crops = normalize_crops(data_crops(data, data.learned), data.spec)
+    with torch.no_grad():
+        before = network(crops)
+        center_embeddings(network, data)
+        after = network(crops)
+    torch.testing.assert_close(after, before - before.mean(dim=0), atol=1e-4, rtol=1e-3)
+
+
+def test_a_map_holds_its_parts_one_behind_the_other(tmp_path):
+    parts = [np.arange(12).reshape(2, 3, 2), np.zeros((0, 3, 2), int), np.full((1, 3, 2), 7)]
+    write_map(tmp_path / "m.npy", parts)
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy", mmap_mode="r"), np.concatenate(parts))
+
+
+def test_a_full_disk_leaves_no_half_map(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("maskdesign.files.os.fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_map(tmp_path / "m.npy", [np.zeros((2, 3))])
+    assert not list(tmp_path.iterdir())

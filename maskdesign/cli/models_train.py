@@ -38,7 +38,8 @@ class ModelsTrainArgs:
 def main(words: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     args = parse(ModelsTrainArgs, "models train", words)
-    from maskdesign.jobs.train_net import net_config, train_net
+    from maskdesign.jobs.net_data import net_config
+    from maskdesign.jobs.train_net import train_net
     from maskdesign.optimize.training import process_number
 
     teachers = [word.strip() for word in args.teachers.split(",") if word.strip()]
@@ -51,7 +52,8 @@ def main(words: Sequence[str]) -> int:
         print_json(asdict(made))
         return 0
     print(f"{made.weights}: learned from {made.faces} faces of {made.people} people; {made.skipped} photos skipped")
-    print(f"cosine to the teachers on people kept for validation: {made.cosine:.3f}, masked {made.cosine_masked:.3f}")
+    told = f"{made.cosine:.3f}, masked {made.cosine_masked:.3f}, from print to print {made.cosine_prints:.3f}"
+    print(f"cosine to the teachers on people kept for validation: {told}")
     known = f"{args.out.stem} --models {args.out.parent}"
     if made.calibrated:
         print(f"ready: --models {args.out.parent} takes it into designs")

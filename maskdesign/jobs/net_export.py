@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maskdesign.errors import InputError
-from maskdesign.optimize.face_batches import BatchSettings, TrainingFaces, put_masks
+from maskdesign.optimize.face_batches import GROUP, TrainingFaces
 from maskdesign.optimize.morphs import align_windows
 from maskdesign.optimize.training import process_number
 from maskdesign.recognition.own_file import save_network
 from maskdesign.recognition.recognizer import Recognizer, normalize_crops
 from maskdesign.recognition.score import scores
+from maskdesign.recognition.small_nets import Head
 from maskdesign.recognition.spec import RecognizerSpec, save_spec
 from maskdesign.recognition.spec_values import FMRS
 from maskdesign.recognition.thresholds import threshold_at_fmr
 
-EMBED_BATCH, VALIDATION_STREAM = 32, 6
+EMBED_BATCH, CENTER_FACES = 32, 1024
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class TrainedNet:
         sha256: of the weights.
         people, faces, skipped: learned from; photos without a usable face.
         calibrated: whether the validation people were enough for thresholds.
-        cosine, cosine_masked: mean cosine between the embeddings of validation people's faces and the teachers'
-            joint target, bare and with rendered masks lent to them.
+        cosine, cosine_masked: mean cosine between the embeddings of validation people's faces and what the teachers say
+            about the same picture, bare and masked.
+        cosine_prints: the same of what changes from print to print under one mask.
     """
 
     weights: str
@@ -48,6 +50,7 @@ class TrainedNet:
     calibrated: bool
     cosine: float
     cosine_masked: float
+    cosine_prints: float
 
 
 def export_net(
@@ -57,16 +60,15 @@ def export_net(
     teachers: Sequence[Recognizer],
     data: TrainingFaces,
     skipped: int,
-    batch: BatchSettings,
 ) -> TrainedNet:
     """Write weights and specification of a trained network; of several processes, the first one writes.
 
     Args:
         skipped: photos without a usable face, to be told.
-        batch: how masks are placed in the check.
     """
     network = network.cpu().eval()
-    bare, masked = validation_cosines(network, data, batch)
+    center_embeddings(network, data)
+    cosines = validation_cosines(network, data)
     told = ", ".join(f"{teacher.spec.name} ({teacher.spec.licence})" for teacher in teachers)
     people = len(np.unique(data.people[data.learned]))
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -83,8 +85,20 @@ def export_net(
         spec = replace(spec, sha256=save_network(out, network, architecture))
         save_spec(toml, spec)
     return TrainedNet(
-        str(out), str(toml), spec.sha256, people, len(data.learned), skipped, spec.is_calibrated, bare, masked
+        str(out), str(toml), spec.sha256, people, len(data.learned), skipped, spec.is_calibrated, *cosines
     )
+
+
+@torch.no_grad()
+def center_embeddings(network: nn.Module, data: TrainingFaces) -> None:
+    """Take the mean embedding of the bare faces that were learned from off every embedding, in the last bias.
+
+    What all faces share tells nobody apart; a student that also hears of masked faces keeps some of it.
+    """
+    rows = data.learned[:: max(1, len(data.learned) // CENTER_FACES)]
+    total = torch.stack([_answers(network, data, data_crops(data, part)).sum(dim=0) for part in _batches(rows)])
+    head = [module for module in network.modules() if isinstance(module, Head)][-1]
+    head.embed.bias.sub_(total.sum(dim=0) / len(rows))
 
 
 def calibrated(spec: RecognizerSpec, network: nn.Module, data: TrainingFaces) -> RecognizerSpec:
@@ -123,16 +137,21 @@ def _answers(network: nn.Module, data: TrainingFaces, crops: Tensor) -> Tensor:
     return network(normalize_crops(crops, data.spec).contiguous(memory_format=torch.channels_last))
 
 
-def validation_cosines(network: nn.Module, data: TrainingFaces, batch: BatchSettings) -> tuple[float, float]:
-    """Mean cosine to the teachers on people who are not learned from, bare and masked."""
-    found: list[list[Tensor]] = [[], []]
-    for number, part in enumerate(_batches(_not_learned(data))):
-        crops, everyone = data_crops(data, part), np.ones(len(part), bool)
-        covered = crops.clone()
-        generator = np.random.Generator(np.random.Philox(key=data.seed, counter=[0, 0, VALIDATION_STREAM, number]))
-        put_masks(data, batch, covered, part, everyone, everyone, generator)
-        for side, pictures in enumerate((crops, covered)):
-            targets = torch.from_numpy(data.targets[part])
-            found[side].append(functional.cosine_similarity(_answers(network, data, pictures), targets, dim=1))
-    bare, masked = (torch.cat(part).mean().item() for part in found)
-    return bare, masked
+def validation_cosines(network: nn.Module, data: TrainingFaces) -> tuple[float, float, float]:
+    """Mean cosine to the teachers on people who are not learned from: bare, masked, and from print to print."""
+    rows, covered = _not_learned(data), data.covered
+    bare = torch.cat([_answers(network, data, data_crops(data, part)) for part in _batches(rows)])
+    kept = np.arange(covered.learned, len(covered))
+    crops = (align_windows(covered.windows(part), covered.five_px[part], data.spec) for part in _batches(kept))
+    masked = torch.cat([_answers(network, data, part) for part in crops])
+    told = torch.from_numpy(data.targets[len(data.targets) - len(kept) :])
+    changes = [_changes(side) for side in (functional.normalize(masked, dim=1), told)]
+    pairs = ((bare, torch.from_numpy(data.targets[rows])), (masked, told), changes)
+    bare, masked, prints = (functional.cosine_similarity(*pair, dim=-1).mean().item() for pair in pairs)
+    return bare, masked, prints
+
+
+def _changes(embeddings: Tensor) -> Tensor:
+    """(K, E) -> (groups, GROUP, E), less the mean of each group."""
+    grouped = embeddings.reshape(-1, GROUP, embeddings.shape[1])
+    return grouped - grouped.mean(dim=1, keepdim=True)

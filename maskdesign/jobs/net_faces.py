@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from maskdesign.errors import FaceError, InputError
 from maskdesign.evaluation.pairs import ENDINGS
 from maskdesign.faces.landmarks import LANDMARK_INDEX
-from maskdesign.files import check_readable, read_image, read_npz, write_npz
+from maskdesign.files import check_readable, read_image, read_npz, write_npz, write_parts
 from maskdesign.jobs.photo_store import middle_face
 from maskdesign.jobs.pool import in_processes
 from maskdesign.progress import Progress
@@ -156,12 +158,8 @@ def write_map(target: Path, parts: Sequence[NDArray]) -> None:
     Raises:
         OutputError: no space; nothing is left behind.
     """
-    partial = target.with_suffix(".part")
-    count = sum(len(part) for part in parts)
-    mapped = np.lib.format.open_memmap(partial, "w+", parts[0].dtype, (count, *parts[0].shape[1:]))
-    place = 0
-    for part in parts:
-        mapped[place : place + len(part)] = part
-        place += len(part)
-    mapped.flush()
-    partial.replace(target)
+    header, count = BytesIO(), sum(len(part) for part in parts)
+    about = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": (count, *parts[0].shape[1:])}
+    np.lib.format.write_array_header_1_0(header, about)
+    # Not written through a map: on a full disk that ends the process.
+    write_parts(target, chain([header.getvalue()], (np.ascontiguousarray(part).tobytes() for part in parts)))

@@ -1,4 +1,4 @@
-"""Faces that wear a mask of this project's renderer, with prints of every kind, as layers in a memory map."""
+"""Faces that wear a mask of this project's renderer, and prints of every kind for them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskdesign.config import config_hash
 from maskdesign.evaluation.controls import natural_print
-from maskdesign.faces.scan import named_points
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.net_faces import Faces, write_map
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
 from maskdesign.optimize.adversary import MarginFusion
 from maskdesign.optimize.canvas import Texels
-from maskdesign.optimize.face_batches import Masks
 from maskdesign.optimize.photo_probes import PhotoProbes, develop_photos, embed_bare
 from maskdesign.optimize.step import Problem, design_step, initial_state
-from maskdesign.optimize.texture import TextureStyle, initial_parameters, texture_from_parameters, texture_pixels
+from maskdesign.optimize.texture import (
+    TextureStyle,
+    initial_parameters,
+    texture_from_parameters,
+    texture_pixels,
+)
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
-from maskdesign.recognition.spec import FIVE_POINTS
 from maskdesign.render.masked_photo import WINDOW_PX, MaskedPhoto
 
 MASK_STREAM, PRINT_STREAM = 1, 5
-DESIGN_PHOTOS, DESIGN_STEPS = 48, 30
+DESIGN_PHOTOS, KEPT_STEPS = 48, (8, 16, 30)
+STRONG_INKS = ("#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#ffff00", "#00ffff", "#ff00ff")
 
 
 def masked_rows(faces: Faces, learned: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -55,19 +59,33 @@ def mask_faces(
 
 
 def training_prints(
-    config: JobConfig, teachers: Sequence[Recognizer], photos: Sequence[MaskedPhoto], count: int, seed: int
-) -> list[Tensor]:
-    """Prints of every kind: plain, patterned, random, and designed against each teacher.
+    config: JobConfig,
+    adversaries: Sequence[Recognizer],
+    store: PhotoStore,
+    keys: Sequence[str],
+    count: int,
+    seed: int,
+    cache: Path,
+) -> Path:
+    """Prints of every kind: plain, patterned, random, and designed against each recognizer, finished or not; made once.
 
     Args:
-        photos: of people to design on.
+        store, keys: masked photos to design on.
         count: plain, patterned and random ones in all.
 
     Returns:
-        (3, h, w) sRGB each; for the same arguments always the same.
+        file of a memory map, (P, h, w, 3) uint8 sRGB.
     """
-    prints = [_print(config, number, seed) for number in range(count)]
-    return prints + [_designed(config, teacher, photos, seed) for teacher in teachers]
+    told = [config_hash(config), *(one.spec.sha256 for one in adversaries), *keys[:DESIGN_PHOTOS], str((count, seed))]
+    target = cache / f"prints-{hashlib.sha256(' '.join(told).encode()).hexdigest()[:24]}.npy"
+    if not target.exists():
+        photos = [store.load(key) for key in keys[:DESIGN_PHOTOS]]
+        prints = [_print(config, number, seed) for number in range(count)]
+        for one in adversaries:
+            for style in (config.texture, replace(config.texture, inks=STRONG_INKS)):
+                prints += _designed(config, replace(style, repeats=(1, 1)), one, photos, seed)
+        write_map(target, [texture_pixels(one)[None] for one in prints])
+    return target
 
 
 def _print(config: JobConfig, number: int, seed: int) -> Tensor:
@@ -93,47 +111,27 @@ def _random_style(generator: np.random.Generator) -> TextureStyle:
     return TextureStyle(inks=inks, grid_mm=float(generator.uniform(2.5, 12)), repeats=repeats)
 
 
-def _designed(config: JobConfig, teacher: Recognizer, photos: Sequence[MaskedPhoto], seed: int) -> Tensor:
-    """A short universal design against one teacher, each photo enrolled with itself."""
-    own = [(row,) for row in embed_bare(teacher, photos)]
-    canvas = Texels(replace(config.texture, repeats=(1, 1)), config.mask)
+def _designed(
+    config: JobConfig, style: TextureStyle, adversary: Recognizer, photos: Sequence[MaskedPhoto], seed: int
+) -> list[Tensor]:
+    """A short universal design against one recognizer, each photo enrolled with itself, as it is on the way."""
+    own = [(row,) for row in embed_bare(adversary, photos)]
+    canvas = Texels(style, config.mask)
     probes = PhotoProbes(photos, own, photos, own, config.jitter, config.mask, seed)
-    design = replace(config.design, steps=DESIGN_STEPS)
-    problem = Problem(MarginFusion((teacher,), config.objective), probes, canvas, design, seed)
-    state = initial_state(problem)
-    for _ in range(DESIGN_STEPS):
+    design = replace(config.design, steps=max(KEPT_STEPS))
+    problem = Problem(MarginFusion((adversary,), config.objective), probes, canvas, design, seed)
+    state, found = initial_state(problem), []
+    for step in range(1, design.steps + 1):
         state, _ = design_step(problem, state)
-    return canvas.texture(state.parameters).detach()
+        if step in KEPT_STEPS:
+            found.append(canvas.texture(state.parameters).detach())
+    return found
 
 
-def lay_masks(
-    store: PhotoStore, keys: Sequence[str], rows: NDArray[np.int64], prints: Sequence[Tensor], each: int, cache: Path
-) -> Masks:
-    """Print on every masked photo and keep the layers in a memory map.
-
-    Args:
-        keys: masked photos of the store, of the faces `rows`.
-        prints: dealt out by turns.
-        each: prints on one photo.
-    """
-    stack = torch.stack(list(prints))
-    digest = hashlib.sha256("\n".join(keys).encode() + stack.numpy().tobytes() + str(each).encode()).hexdigest()[:24]
-    target = cache / f"masks-{digest}.npy"
-    if not target.exists():
-        write_map(target, [layers_of(store.load(key), stack, number * each, each) for number, key in enumerate(keys)])
-    five = np.stack([_five_points(store.load(key)) for key in keys])
-    return Masks(np.load(target, mmap_mode="r"), np.repeat(five, each, axis=0), np.repeat(rows, each))
-
-
-def layers_of(masked: MaskedPhoto, prints: Tensor, first: int, count: int) -> NDArray[np.uint8]:
-    """(count, S, S, 4): the photo with prints `first` and following, and which pixels its mask changes."""
-    layers = np.zeros((count, WINDOW_PX, WINDOW_PX, 4), np.uint8)
-    layers[..., 3].reshape(count, -1)[:, masked.touched] = 255
-    for number in range(count):
-        (image,) = develop_photos([masked], prints[(first + number) % len(prints)])
-        layers[number, ..., :3] = texture_pixels(image)
+def layers_of(masked: MaskedPhoto, prints: Tensor) -> NDArray[np.uint8]:
+    """(n, S, S, 4): the photo with each print, (n, 3, h, w), and which pixels its mask changes."""
+    layers = np.zeros((len(prints), WINDOW_PX, WINDOW_PX, 4), np.uint8)
+    layers[..., 3].reshape(len(prints), -1)[:, masked.touched] = 255
+    for layer, texture in zip(layers, prints, strict=True):
+        layer[..., :3] = texture_pixels(develop_photos([masked], texture)[0])
     return layers
-
-
-def _five_points(masked: MaskedPhoto) -> NDArray[np.float32]:
-    return named_points(masked.points_px, FIVE_POINTS).astype(np.float32)

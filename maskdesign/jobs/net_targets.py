@@ -116,9 +116,30 @@ def teacher_embeddings(word: str, faces: Faces, morphs: Morphs, cache: Path, pro
     for span in _spans(len(morphs)):
         recipes = chosen(morphs, np.arange(*span))
         jobs.append(_job(word, faces, recipes.first, recipes, cache))
+    return _answers(jobs, progress)
+
+
+def covered_embeddings(
+    word: str, files: Sequence[Path], places_px: NDArray[np.float32], cache: Path, progress: Progress
+) -> NDArray[np.float32]:
+    """Embeddings by one teacher of pictures that lie in several files, (K, E).
+
+    Args:
+        files: of memory maps; each one's path says what it holds.
+        places_px: (K, 12, 2) landmarks in them.
+    """
+    jobs = []
+    for file, places in zip(files, np.split(places_px, len(files)), strict=True):
+        about = f"{_teacher(word).spec.sha256} {file.parent.name}/{file.name}"
+        target = cache / "teachers" / f"{hashlib.sha256(about.encode()).hexdigest()[:24]}.npz"
+        jobs.append(_Job(word, file, np.arange(len(places)), places, None, None, target))
+    return _answers(jobs, progress)
+
+
+def _answers(jobs: Sequence[_Job], progress: Progress) -> NDArray[np.float32]:
     lacking = [job for job in jobs if not job.file.exists()]
     for done, _ in enumerate(in_processes(_embed_job, [(job,) for job in lacking]), start=1):
-        progress.advance(len(jobs) - len(lacking) + done, len(jobs), f"{CHUNK} faces each")
+        progress.advance(len(jobs) - len(lacking) + done, len(jobs), "some hundred faces each")
     return np.concatenate([read_npz(job.file)["embeddings"] for job in jobs])
 
 
@@ -159,7 +180,8 @@ def _embed(teacher: Recognizer, crops: Tensor) -> NDArray[np.float32]:
     return teacher.embed(crops).float().numpy()
 
 
-def _canvas_spec() -> RecognizerSpec:
+def canvas_spec() -> RecognizerSpec:
+    """The template of a canvas, in the place of a recognizer's."""
     template, side = TEMPLATES["arcface"], round(112 * SCALE + 2 * MARGIN_PX)
     places = tuple((x * SCALE + MARGIN_PX, y * SCALE + MARGIN_PX) for x, y in template.template_px)
     return replace(_teacher("dlib").spec, width_px=side, height_px=side, points=FIVE_POINTS, template_px=places)
@@ -173,7 +195,7 @@ def _canvas(
     morphs: Morphs,
 ) -> tuple[Tensor, NDArray[np.float32]]:
     """Mixtures and where their landmarks lie."""
-    spec = _canvas_spec()
+    spec = canvas_spec()
     a, b = (align_windows(w, points_for(p, FIVE_POINTS), spec) for w, p in ((first, first_px), (second, second_px)))
     mixed = mix_crops(a, b, morphs, heights_in_crop(spec.height_px, SCALE, MARGIN_PX))
     mine, others = arcface_places(first_px), arcface_places(second_px)
@@ -181,26 +203,30 @@ def _canvas(
     return mixed, (mine + share * (others - mine)) * np.float32(SCALE) + np.float32(MARGIN_PX)
 
 
-def joint_targets(embeddings: Sequence[NDArray[np.float32]], real: int, size: int) -> NDArray[np.float32]:
+def joint_targets(
+    embeddings: Sequence[NDArray[np.float32]], real: int, size: int, covered: int = 0
+) -> NDArray[np.float32]:
     """One vector for all teachers: their centered unit embeddings side by side, in their `size` main directions.
 
     Cosines of these vectors are close to the mean of the teachers' own cosines, so that a student whose embedding
     points the same way knows what all of them know.
 
     Args:
-        embeddings: of each teacher, (N + M, E).
-        real: N, the rows that are real faces; they decide center and directions.
+        embeddings: of each teacher, (N + M + K, E).
+        real: N, the rows that are real faces; they decide the center.
         size: length of a target.
+        covered: K, the last rows, of masked faces; with the real ones they decide the directions.
 
     Returns:
-        (N + M, size) unit vectors.
+        (N + M + K, size) unit vectors.
     """
     sides = []
     for rows in embeddings:
         centered = rows - rows[:real].mean(axis=0)
         sides.append(centered / np.maximum(np.linalg.norm(centered, axis=1, keepdims=True), 1e-9))
     joint = np.concatenate(sides, axis=1).astype(np.float64)
-    _, directions = np.linalg.eigh(joint[:real].T @ joint[:real])
+    seen = np.concatenate([joint[:real], joint[len(joint) - covered :]])
+    _, directions = np.linalg.eigh(seen.T @ seen)
     # The sign of an eigenvector is anybody's choice: take the one with its largest entry above 0.
     main = directions[:, ::-1][:, :size]
     main = main * np.sign(main[np.abs(main).argmax(axis=0), np.arange(main.shape[1])])

@@ -19,25 +19,33 @@ class DistillationSettings:
         direction: of 1 - cosine between the embedding and its target.
         angles: of the squared error of cosines between the faces of a batch (Park et al., Relational knowledge
             distillation, 2019).
+        prints: of the squared error of what differs between one face's pictures under several prints.
         people: of the margin loss (Wang et al., CosFace, 2018), whose class centers are the people's mean targets.
         margin, scale: of the margin loss.
     """
 
     direction: float = 1.0
     angles: float = 8.0
+    prints: float = 4.0
     people: float = 0.05
     margin: float = 0.2
     scale: float = 24.0
 
     def __post_init__(self) -> None:
-        if min(self.direction, self.angles, self.people) < 0 or self.direction + self.angles + self.people == 0:
-            raise ConfigError("loss: direction, angles and people must not be negative, and one of them above 0")
+        weights = self.direction, self.angles, self.prints, self.people
+        if min(weights) < 0 or sum(weights) == 0:
+            raise ConfigError("loss: no weight may be negative, and one of them must be above 0")
         if not 0 <= self.margin < 1 or self.scale <= 0:
             raise ConfigError("loss: margin in [0, 1) and scale > 0 are needed")
 
 
 def distillation_loss(
-    settings: DistillationSettings, embeddings: Tensor, targets: Tensor, people: Tensor, centers: Tensor
+    settings: DistillationSettings,
+    embeddings: Tensor,
+    targets: Tensor,
+    people: Tensor,
+    centers: Tensor,
+    groups: Tensor,
 ) -> Tensor:
     """The loss of one batch.
 
@@ -46,16 +54,25 @@ def distillation_loss(
         targets: (B, E) unit vectors of the teachers, of the face without mask or damage.
         people: (B,) row of the person in `centers`; -1 for nobody (a mixture of two people).
         centers: (P, E) unit vectors.
+        groups: (G, n) rows of pictures that differ by the print alone.
     """
     unit = functional.normalize(embeddings.float(), dim=1)
     direction = (1 - (unit * targets).sum(dim=1)).mean()
     angles = (unit @ unit.T - targets @ targets.T).square()
     count = max(1, len(unit) * (len(unit) - 1))
     loss = settings.direction * direction + settings.angles * angles.fill_diagonal_(0).sum() / count
+    if len(groups):
+        loss = loss + settings.prints * difference_loss(unit[groups], targets[groups])
     known = people >= 0
     if settings.people == 0 or not known.any():
         return loss
     return loss + settings.people * margin_loss(unit[known], people[known], centers, settings.margin, settings.scale)
+
+
+def difference_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of what differs within each group, (G, n, E): a finite difference along each print."""
+    error = embeddings - targets
+    return (error - error.mean(dim=1, keepdim=True)).square().sum(dim=2).mean()
 
 
 def margin_loss(unit: Tensor, people: Tensor, centers: Tensor, margin: float, scale: float) -> Tensor:

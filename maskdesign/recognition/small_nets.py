@@ -7,7 +7,7 @@ over large maps cost more than their arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from maskdesign.recognition.dlib_net import ResidualBlock, load_dlib_network
 
 EMBEDDING_SIZE = 256
+STAGE_32 = ((32, 32),) * 3
+STAGE_64 = ((32, 64), *((64, 64),) * 3)
 
 
 class ConvNorm(nn.Sequential):
@@ -113,15 +115,19 @@ class Head(nn.Module):
         return self.embed(self.norm(self.gather(x).flatten(1)))
 
 
-class ResidualNetwork(nn.Module):
-    """The first three of the four stages of dlib's network, on smaller crops, under a head of its own."""
+class DlibStarted(nn.Module):
+    """A network of its own kind behind the first layers of dlib's, on smaller crops; `begin_as_dlib` knows their names.
 
-    def __init__(self) -> None:
+    Args:
+        widths: channels into and out of each residual block.
+        head: (B, C, h, w) -> (B, E).
+    """
+
+    def __init__(self, widths: Sequence[tuple[int, int]], head: nn.Module) -> None:
         super().__init__()
         self.stem, self.pool = nn.Conv2d(3, 32, 7, 2), nn.MaxPool2d(3, 2)
-        widths = ((32, 32),) * 3 + ((32, 64),) + ((64, 64),) * 3 + ((64, 128),) + ((128, 128),) * 2
         self.blocks = nn.Sequential(*(_residual_block(*width) for width in widths))
-        self.head = nn.Sequential(ConvNorm(128, 384, 1), nn.PReLU(384), Head(384, 6))
+        self.head = head
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, 112, 112) -> (B, E)."""
@@ -138,8 +144,10 @@ def _residual_block(inputs: int, outputs: int) -> ResidualBlock:
 def begin_as_dlib(network: nn.Module) -> None:
     """Take over from dlib's network (CC0) what fits: a network that already knows faces learns from few.
 
-    Only `residual` has layers of its shapes. Its stem sees pixels from -1 to 1 instead of 0 to 1.
+    Its stem sees pixels from -1 to 1 instead of 0 to 1. Networks without its layers stay as they are.
     """
+    if not isinstance(network, DlibStarted):
+        return
     known, own = load_dlib_network().state_dict(), network.state_dict()
     taken = {name: value for name, value in known.items() if name in own and own[name].shape == value.shape}
     taken["stem.bias"] = taken["stem.bias"] + taken["stem.weight"].sum(dim=(1, 2, 3)) / 2
@@ -148,8 +156,9 @@ def begin_as_dlib(network: nn.Module) -> None:
 
 
 def residual() -> nn.Module:
-    """Residual after dlib's, with its 7 x 7 stem; `begin_as_dlib` gives it that one's weights."""
-    return ResidualNetwork()
+    """The first three of the four stages of dlib's network, and a head by place."""
+    widths = (*STAGE_32, *STAGE_64, (64, 128), (128, 128), (128, 128))
+    return DlibStarted(widths, nn.Sequential(ConvNorm(128, 384, 1), nn.PReLU(384), Head(384, 6)))
 
 
 def large_kernel() -> nn.Module:
@@ -178,15 +187,10 @@ def mobile() -> nn.Module:
 
 
 def attention() -> nn.Module:
-    """Convolutions down to 7 x 7 tokens, then attention among them."""
-    return nn.Sequential(
-        ConvNorm(3, 48, 7, 4), nn.ReLU(),
-        ConvNorm(48, 96, 3, 2), nn.ReLU(),
-        LargeKernelBlock(96, 3, 1),
-        ConvNorm(96, 192, 3, 2),
-        Tokens(192, 49), *(AttentionBlock(192, 6, 288) for _ in range(4)), nn.LayerNorm(192), Pixels(),
-        Head(192),
-    )  # fmt: skip
+    """The first stage of dlib's network and half of the second, then attention among 7 x 7 tokens."""
+    blocks = (AttentionBlock(192, 6, 288) for _ in range(4))
+    tokens = nn.Sequential(Tokens(192, 49), *blocks, nn.LayerNorm(192), Pixels())
+    return DlibStarted((*STAGE_32, *STAGE_64[:2]), nn.Sequential(ConvNorm(64, 192, 3, 2), tokens, Head(192)))
 
 
 ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
