@@ -1,6 +1,6 @@
 """Write the tables of the comparisons into docs/experiments.md, from the figures.json that `compare` leaves.
 
-    python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER] [--styles FOLDER]
+    python -m benchmarks.experiment_docs [--attention FOLDER] [--methods FOLDER] [--styles FOLDER] [--heads FOLDER]
 
 `python -m benchmarks.measure_transform_net` writes the figures of the transform network itself.
 Without a folder a table is written again from docs/experiments/*.json.
@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from maskdesign.evaluation.crossed import crossed_lines
 from maskdesign.evaluation.method_tables import method_lines
 from maskdesign.evaluation.style_tables import style_lines
 from maskdesign.evaluation.trial_tables import attention_lines
@@ -42,7 +43,13 @@ def pose_lines(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-TABLES = {"attention": attention_lines, "methods": method_lines, "styles": style_lines, "transform-net": pose_lines}
+TABLES = {
+    "attention": attention_lines,
+    "methods": method_lines,
+    "styles": style_lines,
+    "heads": crossed_lines,
+    "transform-net": pose_lines,
+}
 
 
 def with_table(page: str, name: str, figures: dict[str, Any]) -> str:

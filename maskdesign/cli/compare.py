@@ -20,19 +20,20 @@ class CompareArgs:
     attention: PrivacyMask's experiment A: its attention against plain averaging, for one recognizer and for several.
     methods: PrivacyMask's Table 1: five other methods, this program and controls on the same people.
     styles: what wearability costs: one design in several styles, and whether its sheet shows a face.
+    heads: PrivacyMask's section 4.3, rendered: 30 heads and people, a hundred textures, each with each.
 
     Attributes:
-        what: photos, attention, methods or styles.
+        what: photos, attention, methods, styles or heads.
         folder: Photos as PERSON/PHOTO.jpg, at least two a person; beside photos, also pairs.txt, as LFW has it.
         out: Folder for figures.json, plots and all that is worked out on the way.
         models: Folder of NAME.onnx with NAME.toml; else MASKDESIGN_MODELS counts.
         people: photos: take only the first of this many people. Else: design for this many (40).
-        seeds: attention: designs of each kind (5; fewer where the question needs fewer).
+        seeds: attention: designs of each kind (5; fewer where the question needs fewer). heads: of each style (8).
         set: Not for photos: configuration value, KEY=VALUE, as in --set design.steps=50; may be repeated.
         json: Print one JSON document on stdout.
     """
 
-    what: Positional[Literal["photos", "attention", "methods", "styles"]]
+    what: Positional[Literal["photos", "attention", "methods", "styles", "heads"]]
     folder: Positional[Path]
     out: Path
     models: OptionalPath = None
@@ -42,7 +43,7 @@ class CompareArgs:
     json: Switch = False
 
 
-PEOPLE, SEEDS = 40, 5
+PEOPLE, SEEDS, HEAD_SEEDS = 40, 5, 8
 
 
 def main(words: Sequence[str]) -> int:
@@ -54,7 +55,8 @@ def main(words: Sequence[str]) -> int:
         raise InputError(f"{args.folder}: no such folder; give photos arranged as PERSON/PHOTO.jpg")
     if (args.people is not None and args.people < 1) or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--people and --seeds must be at least 1")
-    lines = {"photos": _photos, "attention": _attention, "methods": _methods, "styles": _styles}[args.what](args)
+    verbs = {"photos": _photos, "attention": _attention, "methods": _methods, "styles": _styles, "heads": _heads}
+    lines = verbs[args.what](args)
     print("\n".join(lines)) if lines else None
     return 0
 
@@ -119,6 +121,18 @@ def _styles(args: CompareArgs) -> list[str]:
     with shown_progress() as progress:
         figures = compare_styles(args.folder, args.people or PEOPLE, settings, args.out, args.models, progress)
     lines = [*_written(args, figures, {"styles": style_plot(figures)}), *style_lines(figures)]
+    return [] if args.json else lines
+
+
+def _heads(args: CompareArgs) -> list[str]:
+    from maskdesign.evaluation.crossed import crossed_lines
+    from maskdesign.jobs.compare_heads import SETTINGS, compare_heads
+    from maskdesign.jobs.ground import FREE_STYLE
+
+    settings, seeds = (*FREE_STYLE, *SETTINGS, *args.set), args.seeds or HEAD_SEEDS
+    with shown_progress() as progress:
+        figures = compare_heads(args.folder, args.people or PEOPLE, seeds, settings, args.out, args.models, progress)
+    lines = [*_written(args, figures, {}), *crossed_lines(figures)]
     return [] if args.json else lines
 
 
