@@ -34,13 +34,9 @@ def _attention(document: Any) -> dict[str, tuple]:
     lost = [row["alone"] - row["together"] for row in document["lost_by_joining"] if row["fusion"] == "attention"]
     # Where neither fusion ever arrives, all their steps are no time to the interval.
     arrived = any(rows[fusion]["reached"] for fusion in ("attention", "averaging"))
+    ratio = paired["step_ratio"] if arrived else None
     return {
-        "fusion_steps_to_interval_attention_over_averaging": (
-            paired["step_ratio"] if arrived else None,
-            0.8,
-            "lower",
-            "x",
-        ),  # fmt: skip
+        "fusion_steps_to_interval_attention_over_averaging": (ratio, 0.8, "lower", "x"),
         "fusion_steps_to_common_fnmr_attention_over_averaging": (paired["common_step_ratio"], 0.8, "lower", "x"),
         "fusion_sd_of_weakest_fnmr_attention_over_averaging": (spreads[0] / spreads[1], 1.0, "lower", "x"),
         "fusion_weakest_margin_attention_minus_averaging": (paired["weakest_margin"]["mean"], 0.0, "lower", "margin"),
