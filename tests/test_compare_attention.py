@@ -23,7 +23,7 @@ from maskdesign.evaluation.trials import (
     summary_rows,
 )
 from maskdesign.evaluation.verification import ProbeSet
-from maskdesign.jobs.compare_attention import ABLATED, FUSIONS, ensembles, from_trial, planned
+from maskdesign.jobs.compare_attention import ABLATED, DEFAULT, FUSIONS, ensembles, from_trial, planned
 from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers, without_scores
 from maskdesign.jobs.groups import Group
 from maskdesign.optimize.control import ControlSettings
@@ -137,9 +137,10 @@ def test_ground_keeps_what_belongs_to_the_recognizers_that_are_met():
     names = [entry.spec.name for entry in ground.recognizers]
     assert ensembles(ground.recognizers) == [("first",), ("second",), tuple(names)]
     plans = planned(ground.recognizers, 5)
-    assert len(plans) == 2 * (5 + 2) + 2
+    assert len(plans) == 2 * (5 + 2) + 4
     assert {seed for seed, met, _ in plans if len(met) == 1} == {0}
-    assert [(seed, met) for seed, met, fusion in plans if fusion == ABLATED] == [(0, tuple(names)), (1, tuple(names))]
+    for extra in (ABLATED, DEFAULT):
+        assert [plan[:2] for plan in plans if plan[2] == extra] == [(0, tuple(names)), (1, tuple(names))]
     assert planned(ground.recognizers[:1], 1) == [(0, ("first",), fusion) for fusion in FUSIONS]
 
 

@@ -42,7 +42,10 @@ def _difference_lines(figures: Mapping[str, Any]) -> list[str]:
     titles = ["against averaging", "met", "steps to the interval", "steps to a common FNMR", "weakest FNMR", "margin"]
     lines = ["| " + " | ".join(titles) + " |", "|---|---|---|---|---|---|"]
     rows = [("attention", row) for row in figures["attention_minus_averaging"]]
-    for title, row in [*rows, *(("on recognizers only", row) for row in figures["ablated_minus_averaging"])]:
+    rows += [("on recognizers only", row) for row in figures["ablated_minus_averaging"]]
+    # Comparisons of earlier versions lack it.
+    rows += [("the default of a design", row) for row in figures.get("default_minus_averaging", ())]
+    for title, row in rows:
         cells = (
             title,
             " + ".join(row["ensemble"]),

@@ -38,8 +38,11 @@ SETTINGS = (
 FUSIONS = ("averaging", "attention")
 ABLATED = "attention on recognizers only"
 """Attention that is paid neither to features nor to regions: tells which of the three does the work."""
+DEFAULT = "the default of a design"
+"""Averaging that heeds the worst recognizer more (`objective.worst_weight`): what `design` does by itself."""
 SMALLER_SEEDS, ABLATED_SEEDS = 1, 2
-"""Most designs of a kind on fewer recognizers than all, and of the ablation: many seeds are for the main question."""
+"""Most designs of a kind on fewer recognizers than all, and of ablation and default: many seeds are for the main
+question."""
 
 
 def compare_attention(
@@ -54,7 +57,7 @@ def compare_attention(
         folder: photos as PERSON/PERSON_0001.jpg, and pairs.txt.
         people: to design for.
         seeds: designs of each kind; at most `SMALLER_SEEDS` of those on fewer recognizers than all, and
-            `ABLATED_SEEDS` with attention on recognizers only.
+            `ABLATED_SEEDS` with attention on recognizers only and with a design's default.
         out: folder of the comparison; the same call goes on there.
 
     Raises:
@@ -86,7 +89,7 @@ def planned(recognizers: Sequence[Recognizer], seeds: int) -> list[tuple[int, tu
     whole = ensembles(recognizers)[-1]
     kept = [plan for plan in plans if plan[0] < SMALLER_SEEDS or plan[1] == whole]
     ablated = range(min(seeds, ABLATED_SEEDS)) if len(recognizers) > 1 else ()
-    return [*kept, *((seed, whole, ABLATED) for seed in ablated)]
+    return [*kept, *((seed, whole, fusion) for fusion in (ABLATED, DEFAULT) for seed in ablated)]
 
 
 def _trial_config(config: JobConfig, names: tuple[str, ...], fusion: str, seed: int) -> JobConfig:
@@ -98,7 +101,7 @@ def _trial_config(config: JobConfig, names: tuple[str, ...], fusion: str, seed: 
         config,
         recognizers=names,
         seed=config.seed + seed,
-        fusion="mean" if plain else "attention",
+        fusion="mean" if plain or fusion == DEFAULT else "attention",
         attention=attention,
         # Plain averaging heeds nobody more than anybody else.
         objective=replace(config.objective, worst_weight=0.0) if plain else config.objective,
@@ -154,6 +157,7 @@ def attention_figures(trials: Sequence[Trial], ground: Ground, config: JobConfig
         "rows": rows,
         "attention_minus_averaging": paired_differences(trials, config.control, "attention", "averaging"),
         "ablated_minus_averaging": paired_differences(trials, config.control, ABLATED, "averaging"),
+        "default_minus_averaging": paired_differences(trials, config.control, DEFAULT, "averaging"),
         "lost_by_joining": lost_by_joining(rows),
         "trials": [asdict(replace(trial, test=without_scores(trial.test))) for trial in trials],
     }
