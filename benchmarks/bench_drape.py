@@ -28,8 +28,9 @@ GOALS = {
     "penetration_mm": 0.1,
     "layer_violations": 0,
     "crossings": 0,
+    "side_gap_mm": 10.0,
 }
-UNITS = {"penetration_mm": "mm", "layer_violations": "pairs", "crossings": "edges"}
+UNITS = {"penetration_mm": "mm", "layer_violations": "pairs", "crossings": "edges", "side_gap_mm": "mm"}
 
 
 def figures() -> dict[str, dict]:

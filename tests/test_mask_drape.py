@@ -83,7 +83,7 @@ def test_the_sides_lie_on_the_cheeks(worn: dict[float, WornMask], head: FaceScan
 def test_wings_are_refused(worn: dict[float, WornMask]) -> None:
     settings, report = DrapeSettings(opening_mm=110.0), worn[110.0].report
     check_settled("head", settings, report, 1)
-    with pytest.raises(DrapeError, match=r"head: the mask did not settle, side_gap_mm = 27 exceeds 8"):
+    with pytest.raises(DrapeError, match=r"head: the mask did not settle, side_gap_mm = 27 exceeds 10"):
         check_settled("head", settings, replace(report, side_gap_mm=27.0), 1)
 
 

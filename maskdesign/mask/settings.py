@@ -62,7 +62,7 @@ class DrapeLimits:
     penetration_mm: float = 0.1
     opening_error_mm: float = 4.0
     violations_share: float = 0.0
-    side_gap_mm: float = 8.0
+    side_gap_mm: float = 10.0
 
 
 @dataclass(frozen=True)
