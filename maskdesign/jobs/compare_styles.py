@@ -22,6 +22,7 @@ TEXTILE_INKS = 'texture.inks=["#14213d","#f7f5ef","#2a9d8f","#8ecae6"]'
 STYLES: Mapping[str, tuple[str, ...]] = {
     FREE: (),
     "free, no face": (WITHOUT_FACE,),
+    "small shapes, no face": (WITHOUT_FACE, "texture.largest_mm=30"),
     "large shapes": (WITHOUT_FACE, "texture.grid_mm=7.5", "objective.tv_weight=1.0"),
     "camouflage": (WITHOUT_FACE, CAMOUFLAGE_INKS, "texture.grid_mm=5.0"),
     "tiles 2 x 2": (WITHOUT_FACE, TEXTILE_INKS, "texture.repeats=[2,2]"),

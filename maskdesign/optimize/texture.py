@@ -29,6 +29,7 @@ class TextureStyle:
         repeats: how often the pattern comes back across and down the sheet, each column shifted by half a repeat (the
             half-drop of textile printing). A free pattern, (1, 1), protects most and tends to become a caricature of
             a face, which nobody should have to wear; small repeats cannot.
+        largest_mm: shapes that are larger than about this are taken out of a free pattern; 0 leaves them in.
     """
 
     inks: tuple[str, ...] = ("#14213d", "#f7f5ef", "#2a9d8f", "#8ecae6")
@@ -38,6 +39,7 @@ class TextureStyle:
     contrast: float = 2.0
     noise: float = 0.5
     repeats: tuple[int, int] = (5, 4)
+    largest_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.inks) < 2:
@@ -47,6 +49,8 @@ class TextureStyle:
                 raise ConfigError(f"texture.{name} = {getattr(self, name)} must lie between 0 and 50")
         if not all(1 <= count <= 20 for count in self.repeats):
             raise ConfigError(f"texture.repeats = {list(self.repeats)} must lie between 1 and 20")
+        if self.largest_mm and not 2 * self.grid_mm <= self.largest_mm <= 500:
+            raise ConfigError(f"texture.largest_mm = {self.largest_mm} must be 0 or at least twice texture.grid_mm")
         ink_colors(self)
 
 
@@ -102,9 +106,20 @@ def texture_from_parameters(style: TextureStyle, pattern: MaskPattern, parameter
     Returns:
         (3, h, w) sRGB inside the convex hull of the inks; differentiable.
     """
-    logits = bicubic(half_drop(parameters, style.repeats), grid_shape(pattern, texel_mm))
+    whole = half_drop(parameters, style.repeats)
+    if style.largest_mm:
+        whole = without_large_shapes(whole, style.largest_mm / pattern.height_mm)
+    logits = bicubic(whole, grid_shape(pattern, texel_mm))
     mixture = torch.softmax(style.contrast * logits, dim=0)
     return torch.einsum("khw,kc->chw", mixture, ink_colors(style).to(parameters.dtype))
+
+
+def without_large_shapes(logits: Tensor, share: float) -> Tensor:
+    """Logits less their own means over cells of a given share of the sheet's height, bicubic in between."""
+    rows, columns = logits.shape[1:]
+    cell = max(1, round(share * rows))
+    means = F.adaptive_avg_pool2d(logits[None], (max(2, round(rows / cell)), max(2, round(columns / cell))))[0]
+    return logits - bicubic(means, (rows, columns))
 
 
 def bicubic(values: Tensor, shape: tuple[int, int]) -> Tensor:
