@@ -223,6 +223,17 @@ def test_the_cut_runs_along_the_outline_and_keeps_places_exact():
     )
 
 
+def test_an_outline_that_almost_follows_the_grid_is_refused_in_one_line():
+    angle = np.radians(np.arange(0, 360, 5))
+    corner = np.sign(np.stack([np.cos(angle + 1e-9), np.sin(angle + 1e-9)], axis=1)) * [57.5, 47.5]
+    ring = corner + 30 * np.stack([np.cos(angle), np.sin(angle)], axis=1) + [87.5, 77.5]
+    pattern = MaskPattern(pleat_rows_mm=(), outline_mm=tuple(map(tuple, ring.tolist())))
+    grid = fine_grid(pattern)
+    flat = TriangleMesh(np.column_stack([grid.sheet_mm, 0 * grid.layer]), grid.triangles)
+    with pytest.raises(PatternError, match="cannot be cut; round its corners"):
+        cut_worn(WornMask(flat, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 155, 0, 0, 0)), pattern)
+
+
 def test_cutting_twice_changes_nothing_and_triangles_keep_their_side():
     once = cut_worn(on_sheet(ROUNDED), ROUNDED)
     assert cut_worn(once, ROUNDED) is once

@@ -9,6 +9,7 @@ from maskdesign.errors import InputError
 from maskdesign.geometry.mesh import TriangleMesh, triangle_normals
 from maskdesign.geometry.refine import locate
 from maskdesign.mask.cells import apply_cells, board_corners_mm, cell_quads, worn_points_mm
+from maskdesign.mask.cut import cut_worn
 from maskdesign.mask.drape import shut_positions_mm
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.sheet import fine_grid
@@ -70,6 +71,22 @@ def test_shut_pleats_hide_exactly_their_share_from_the_front():
     for row in PATTERN.pleat_rows_mm:
         assert not visibility.ever[(v > row) & (v < row + 20)].any()
         assert visibility.ever[(v < row) & (v > row - 12)].all()
+
+
+def test_shares_are_those_of_the_cloth_inside_an_outline():
+    angle = np.radians(np.arange(0, 360, 5))
+    corner = np.sign(np.stack([np.cos(angle + 1e-9), np.sin(angle + 1e-9)], axis=1)) * [57.5, 47.5]
+    ring = corner + 30 * np.stack([np.cos(angle), np.sin(angle)], axis=1) + [87.5, 77.5]
+    pattern = dataclasses.replace(PATTERN, pleat_rows_mm=(), outline_mm=tuple(map(tuple, ring.round(6).tolist())))
+    grid = fine_grid(pattern)
+    u, v = grid.sheet_mm.T
+    flat = TriangleMesh(np.stack([u - 87.5, 40 - v, np.full(len(u), 60.0)], axis=1), grid.triangles)
+    worn = cut_worn(WornMask(flat, grid.sheet_mm, grid.layer, DrapeReport(0, 0, 0, 1, 0, 155, 0, 0, 0)), pattern)
+    seen = see_sheet(build_scene(egg_face(), worn, pattern), worn, pattern, [camera(0), camera(40)], 1.0)
+    assert seen.on_sheet.mean() == pytest.approx(1 - (4 - np.pi) * 30**2 / (175 * 155), abs=2e-3)
+    assert seen.shares[0] > 0.995
+    assert seen.ever_share >= seen.shares.max()
+    assert not seen.seen[:, ~seen.on_sheet].any()
 
 
 @pytest.mark.parametrize("worn", [shut_mask(0.31), shut_mask(4.0), shut_mask(0.5, 1.5), curved_mask()])

@@ -88,7 +88,7 @@ def _draw_strain(axes: Any, worn: WornMask, pattern: MaskPattern) -> None:
 
 
 def _draw_seen(axes: Any, seen: SheetVisibility, pattern: MaskPattern) -> None:
-    _frame(axes, pattern, f"seen by how many of the five views; {seen.ever.mean():.0%} by any")
+    _frame(axes, pattern, f"seen by how many of the five views; {seen.ever_share:.0%} by any")
     extent = (0, pattern.width_mm, pattern.height_mm, 0)
     axes.imshow(seen.seen.sum(axis=0), extent=extent, cmap="cividis", vmin=0, vmax=len(seen.seen))
 

@@ -149,7 +149,7 @@ def _describe_worn(
         "asked_opening_mm": fit.asked_mm,
         "placement_mm": fit.placement_mm,
         "placement_sigma_mm": fit.placement_sigma_mm,
-        "seen_share": float(reading.visibility.ever.mean()),
+        "seen_share": reading.visibility.ever_share,
         "corners": int(found.sum()),
     }, readings
 

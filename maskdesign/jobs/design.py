@@ -36,6 +36,7 @@ from maskdesign.optimize.ensemble import Member, WearerProbes
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import DesignState, Problem
 from maskdesign.optimize.texture import texture_pixels
+from maskdesign.optimize.unseen import without_unseen
 from maskdesign.progress import Progress
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
@@ -142,9 +143,11 @@ def _run_stages(
 ) -> DesignState:
     progress.stage("Mask")
     worn = drape_stage(run, subject.face, config, progress)
-    progress.stage("Design")
+    progress.stage("Views")
     members = enroll_all(subject.face, recognizers, config)
-    problem = build_problem(subject, worn, members, config)
+    repeated = config.texture.repeats != (1, 1)
+    problem = without_unseen(build_problem(subject, worn, members, config), repeated, progress)
+    progress.stage("Design")
     state = run_design(problem, run.checkpoint, run.metrics, config_hash(config), progress)
     _write_design(run, problem, state, subject, worn[config.drape.opening_mm], config.mask)
     progress.stage("Evaluation")

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from maskdesign.errors import PatternError
 from maskdesign.geometry.mesh import TriangleMesh, mesh_edges
 from maskdesign.geometry.polygon import polygon_area, signed_distance
 from maskdesign.geometry.refine import locate
@@ -27,6 +28,9 @@ def cut_worn(worn: WornMask, pattern: MaskPattern) -> WornMask:
     Triangles that the outline crosses are replaced by their pieces inside, from a constrained Delaunay triangulation
     that keeps their sides and the outline. Each piece lies within one triangle, so worn positions are interpolated
     linearly and folds stay sharp.
+
+    Raises:
+        PatternError: an outline so near to the sheet's grid that their crossings cannot be computed.
     """
     if pattern.outline_mm is None:
         return worn
@@ -68,7 +72,13 @@ def _overlay(
     resolve = pythoncdt.IntersectingConstraintEdges.TRY_RESOLVE
     cdt = pythoncdt.Triangulation(pythoncdt.VertexInsertionOrder.AUTO, resolve, 0.0)
     cdt.insert_vertices(np.ascontiguousarray(points))  # type: ignore[call-overload]
-    cdt.insert_edges(np.ascontiguousarray(sides, np.uint32))  # type: ignore[call-overload]
+    try:
+        cdt.insert_edges(np.ascontiguousarray(sides, np.uint32))  # type: ignore[call-overload]
+    except RuntimeError as error:
+        raise PatternError(
+            "the outline runs within a millionth of a millimeter of the sheet's grid and cannot be cut; "
+            "round its corners to .001 mm"
+        ) from error
     cdt.erase_super_triangle()
     # The library turns counterclockwise with y up; v points down.
     pieces = cdt.triangles_array()["vertices"].astype(np.int32)[:, ::-1]

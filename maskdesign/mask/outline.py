@@ -42,6 +42,15 @@ def check_outline(pattern: MaskPattern) -> None:
     _check_pleats(pattern, ring)
 
 
+def inside_outline(pattern: MaskPattern, sheet_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which places of the sheet, (..., 2) millimeters, are cloth; all of them where the pattern has no outline."""
+    if pattern.outline_mm is None:
+        return np.ones(sheet_mm.shape[:-1], np.bool_)
+    from skimage.measure import points_in_poly
+
+    return points_in_poly(sheet_mm.reshape(-1, 2), np.array(pattern.outline_mm)).reshape(sheet_mm.shape[:-1])
+
+
 def _check_size(pattern: MaskPattern, ring: NDArray[np.float64]) -> None:
     width, height = np.ptp(ring, axis=0)
     sheet = f"{pattern.width_mm:g} x {pattern.height_mm:g} mm"

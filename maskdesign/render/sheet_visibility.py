@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskdesign.errors import InputError
 from maskdesign.geometry.refine import locate
 from maskdesign.mask.cells import CellTransforms, board_corners_mm, cell_quads, fit_cells, worn_points_mm
+from maskdesign.mask.outline import inside_outline
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
 from maskdesign.render.camera import PinholeCamera, project_points
@@ -32,10 +33,12 @@ class SheetVisibility:
     Attributes:
         seen: (B, h, w) whether camera b sees the middle of a texel from its printed side.
         texel_mm: side of a texel; texel (row, column) is centered at ((column, row) + 0.5) * texel_mm.
+        on_sheet: (h, w) whether the middle of a texel lies on the cloth: inside the outline of a pattern that has one.
     """
 
     seen: NDArray[np.bool_]
     texel_mm: float
+    on_sheet: NDArray[np.bool_]
 
     @property
     def ever(self) -> NDArray[np.bool_]:
@@ -44,8 +47,13 @@ class SheetVisibility:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """(B,) share of the sheet that each camera sees."""
-        return self.seen.mean(axis=(1, 2))
+        """(B,) share of the cloth that each camera sees."""
+        return self.seen[:, self.on_sheet].mean(axis=1)
+
+    @property
+    def ever_share(self) -> float:
+        """Share of the cloth that any camera sees."""
+        return float(self.ever[self.on_sheet].mean())
 
 
 def see_sheet(
@@ -68,9 +76,10 @@ def see_sheet(
         raise InputError(f"visibility needs a camera and a texel smaller than the sheet, not {texel_mm:g} mm")
     if pattern.width_mm * pattern.height_mm > MAX_TEXELS * texel_mm**2:
         raise InputError(f"a texel of {texel_mm:g} mm makes a map of more than {MAX_TEXELS} texels; take a larger one")
-    spots = _spots(worn, texel_centers_mm(pattern, texel_mm))
-    seen = map_threads(lambda camera: _see(scene, worn, camera, pattern, spots, texel_mm), cameras)
-    return SheetVisibility(np.stack(seen), texel_mm)
+    places_mm = texel_centers_mm(pattern, texel_mm)
+    spots, on_sheet = _spots(worn, places_mm), inside_outline(pattern, places_mm)
+    seen = map_threads(lambda camera: on_sheet & _see(scene, worn, camera, pattern, spots, texel_mm), cameras)
+    return SheetVisibility(np.stack(seen), texel_mm, on_sheet)
 
 
 def texel_centers_mm(pattern: MaskPattern, texel_mm: float) -> NDArray[np.float64]:
@@ -160,7 +169,7 @@ def hidden_heights_mm(visibility: SheetVisibility, pattern: MaskPattern) -> NDAr
         (pleats, w) millimeters, from 0 to twice the pleat depth.
     """
     v = (np.arange(visibility.seen.shape[1]) + 0.5) * visibility.texel_mm
-    hidden, span = ~visibility.ever, 2 * pattern.pleat_depth_mm
+    hidden, span = visibility.on_sheet & ~visibility.ever, 2 * pattern.pleat_depth_mm
     bands = [hidden[(v > row) & (v < row + span)].mean(axis=0) * span for row in pattern.pleat_rows_mm]
     return np.array(bands).reshape(len(bands), hidden.shape[1])
 
