@@ -29,9 +29,11 @@ def mark_seen(seen: NDArray[np.bool_], probes: Sequence[Probe]) -> None:
     """Mark, in place, the (h, w) texels that pictures show: those between which their samples are interpolated."""
     height, width = seen.shape
     for probe in probes:
-        place = probe.shot.affine.uv * np.float32([width, height]) - np.float32(0.5)
+        place = probe.shot.affine.uv * np.array([width, height], np.float32) - np.float32(0.5)
         for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            column, row = (np.floor(place) + np.float32(corner)).clip(0, [width - 1, height - 1]).astype(np.intp).T
+            column, row = (
+                (np.floor(place) + np.array(corner, np.float32)).clip(0, [width - 1, height - 1]).astype(np.intp).T
+            )
             seen[row, column] = True
 
 
@@ -134,11 +136,12 @@ def without_unseen(problem: Problem, goes_on: bool, progress: Progress, steps: i
     design = problem.design
     count = min(design.steps, design.bank_steps if steps is None else steps)
     with torch.no_grad():
-        seen = np.zeros(problem.canvas.texture(problem.canvas.initial(problem.seed)).shape[1:], np.bool_)
+        texture = problem.canvas.texture(problem.canvas.initial(problem.seed))
+    seen = np.zeros((texture.shape[1], texture.shape[2]), np.bool_)
     for step in range(count):
         mark_seen(seen, (problem.joined or problem.probes).probes(step, design.views_per_step))
         progress.advance(step + 1, count)
     if not seen.any():
         raise InputError("no view of the design shows the sheet; widen views.yaw_deg or views.pitch_deg")
-    seen |= binary_closing(np.pad(seen, 1, mode="edge"), iterations=1)[1:-1, 1:-1]
-    return replace(problem, canvas=ShownCanvas(problem.canvas, seen, goes_on))
+    closed = np.asarray(binary_closing(np.pad(seen, 1, mode="edge")), np.bool_)[1:-1, 1:-1]
+    return replace(problem, canvas=ShownCanvas(problem.canvas, seen | closed, goes_on))
