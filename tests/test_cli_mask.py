@@ -119,3 +119,29 @@ def test_a_face_smaller_than_the_mask_is_refused(tmp_path, capsys):
     words = ["--face", str(tmp_path / "small.npz"), "--out", str(tmp_path / "worn.npz"), "--pattern", "flat"]
     assert "ears are 72 mm apart, too near for a mask 175 mm wide" in refused(capsys, 3, *words)
     assert not (tmp_path / "worn.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "part"),
+    [
+        ("landmarks_mm", lambda points: points[:, :2], "must be three finite numbers; find the landmarks again"),
+        ("landmarks_mm", lambda points: points * np.nan, "must be three finite numbers; find the landmarks again"),
+        ("landmark_names", lambda names: np.array([f"no_{name}" for name in names]), "lacks the landmarks eye_outer"),
+    ],
+)
+def test_a_face_without_its_landmarks_is_refused(face, tmp_path, capsys, name, change, part):
+    arrays = read_npz(face)
+    np.savez(tmp_path / "face.npz", **{**arrays, name: change(arrays[name])})
+    words = ["--face", str(tmp_path / "face.npz"), "--out", str(tmp_path / "worn.npz"), "--show"]
+    assert part in refused(capsys, 3, *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["face.npz"]
+
+
+def test_a_drape_that_does_not_settle_says_which_figure_failed_and_writes_nothing(face, tmp_path, capsys):
+    own = tmp_path / "own.toml"
+    own.write_text("[mask]\nnose_v_mm = 150.0\n")
+    words = ["--face", str(face), "--pattern", str(own), "--out", str(tmp_path / "worn.npz")]
+    message = refused(capsys, 3, *words)
+    assert "the mask did not settle" in message
+    assert "exceeds" in message
+    assert not (tmp_path / "worn.npz").exists()

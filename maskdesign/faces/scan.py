@@ -56,6 +56,9 @@ class FaceScan:
         missing = [name for name in LANDMARKS if name not in self.landmarks]
         if missing:
             raise FaceError(f"{self.source}: the scan lacks the landmarks {', '.join(missing)}")
+        wrong = [name for name in LANDMARKS if not _is_place(self.landmarks[name])]
+        if wrong:
+            raise FaceError(f"{self.source}: {', '.join(wrong)} must be three finite numbers; find the landmarks again")
         if self.mesh.uv is None:
             raise FaceError(f"{self.source}: the scan has no texture coordinates")
         if self.texture.ndim != 3 or self.texture.shape[2] != 3 or self.texture.dtype != np.uint8:
@@ -64,6 +67,10 @@ class FaceScan:
     def points_mm(self, names: tuple[str, ...]) -> NDArray[np.float64]:
         """The named landmarks as rows, (n, 3) millimeters; see `named_points`."""
         return named_points(self.landmarks, names)
+
+
+def _is_place(point: NDArray[np.float64]) -> bool:
+    return point.shape == (3,) and bool(np.isfinite(point).all())
 
 
 def named_points(points: Mapping[str, NDArray[np.float64]], names: tuple[str, ...]) -> NDArray[np.float64]:

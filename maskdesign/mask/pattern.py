@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from maskdesign.errors import PatternError
 from maskdesign.mask.outline import check_outline
 
+MAX_CELLS = 50_000
+"""Of the simulation grid; the default pattern has 4,340."""
+
 
 @dataclass(frozen=True)
 class MaskPattern:
@@ -34,7 +37,7 @@ class MaskPattern:
 
     Raises:
         PatternError: pleats that overlap or leave the sheet, sizes that are not positive or no multiple of the cell,
-            an outline that cannot be cut from the sheet, worn or pleated.
+            a nose beside the sheet, too many cells, an outline that cannot be cut from the sheet, worn or pleated.
     """
 
     width_mm: float = 175.0
@@ -51,6 +54,12 @@ class MaskPattern:
         for name in ("width_mm", "height_mm", "cell_mm", "board_cell_mm"):
             if not 0 < getattr(self, name) < 1000:
                 raise PatternError(f"mask.{name} = {getattr(self, name)} must lie between 0 and 1000 mm")
+        if self.width_mm * self.height_mm > MAX_CELLS * self.cell_mm**2:
+            raise PatternError(f"mask.cell_mm = {self.cell_mm} makes more than {MAX_CELLS} cells; take larger ones")
+        if not 0 <= self.nose_v_mm < self.height_mm:
+            raise PatternError(f"mask.nose_v_mm = {self.nose_v_mm} must lie on the sheet, 0 to {self.height_mm} mm")
+        if not 0 <= self.weld_mm < self.width_mm / 2:
+            raise PatternError(f"mask.weld_mm = {self.weld_mm} must lie between 0 and half the sheet's width")
         if self.pleat_rows_mm and self.pleat_depth_mm <= 0:
             raise PatternError(f"mask.pleat_depth_mm = {self.pleat_depth_mm} must be positive")
         self._check_rows()
