@@ -9,7 +9,9 @@ from maskdesign.calibration.board import CODED, PLAIN, Board, board_names, board
 from maskdesign.calibration.chart import chart_pixels, load_chart, read_chart
 from maskdesign.calibration.code import anneal_code, least_distance, strip_windows
 from maskdesign.errors import ConfigError, ImageError, InputError
+from maskdesign.files import data_path
 from maskdesign.jobs.calibrate_board import print_board
+from maskdesign.jobs.calibrate_reading import board_pattern
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.render.color import DECODED
 from maskdesign.sheets.check import check_sheet
@@ -91,3 +93,15 @@ def test_chart_reads_back_what_was_drawn_and_says_what_is_wrong():
     ):
         with pytest.raises(ImageError, match=words):
             read_chart(np.ascontiguousarray(bad), chart)
+
+
+def test_a_board_finds_the_pattern_and_outline_that_lie_beside_it(tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("rounded.toml", "rounded.svg"):
+        (folder / name).write_bytes(data_path(f"print_templates/{name}").read_bytes())
+    text = data_path(f"calibration/{CODED}.toml").read_text()
+    (folder / "board.toml").write_text(text.replace("print_templates/three_pleat.toml", "rounded.toml"))
+    monkeypatch.chdir(tmp_path)
+    assert board_pattern(load_board("own/board.toml")).outline_mm is not None
+    assert print_board("own/board.toml", "a4", tmp_path / "out").is_file()

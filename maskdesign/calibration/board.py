@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -96,7 +96,10 @@ def load_board(name: str) -> Board:
     values = read_toml(path)
     if not isinstance(values.get("board"), dict) or len(values) != 1:
         raise ConfigError(f"{path}: a board has one table [board]; see calibration/")
-    return from_mapping(Board, values["board"], "board")
+    board = from_mapping(Board, values["board"], "board")
+    # A pattern of one's own lies beside the board that names it, wherever the program runs.
+    beside = path.parent / board.template
+    return replace(board, template=str(beside)) if beside.is_file() else board
 
 
 def _shipped(name: str) -> Path:
