@@ -77,7 +77,7 @@ def test_points_mirrored_at_a_fold_lie_on_each_other_when_shut(pattern: MaskPatt
         ({"pleat_rows_mm": (5.0,)}, "overlaps the one above or the top edge"),
         ({"pleat_rows_mm": (140.0,)}, "leaves the sheet of 155.0 mm"),
         ({"pleat_rows_mm": (36.0,)}, "no multiple of cell_mm"),
-        ({"cell_mm": 0.01}, "cell_mm = 0.01 makes more than 50000 cells"),
+        ({"cell_mm": 0.01}, "cell_mm = 0.01 makes more than 200000 cells"),
         ({"nose_v_mm": -20.0}, "nose_v_mm = -20.0 must lie on the sheet"),
         ({"nose_v_mm": 155.0}, "nose_v_mm = 155.0 must lie on the sheet"),
         ({"weld_mm": -1.0}, "weld_mm = -1.0 must lie between 0 and half"),

@@ -347,6 +347,14 @@ def test_the_targets_numbers_say_how_far_apart_they_are() -> None:
     assert (TargetFrame(28, 29).ids, TargetFrame(28, 29).width_mm) == ((28, 88, 149, 209), 180)
 
 
+def test_a_transfer_is_never_printed_in_parts(tmp_path: Path) -> None:
+    out = tmp_path / "sheet.pdf"
+    texture = np.full((31, 35, 3), 128, np.uint8)
+    with pytest.raises(InputError, match=r"parts of a transfer cannot be taped together; use --paper a4"):
+        write_sheet(out, texture, MaskPattern(), INFO, find_paper("a5"), load_template("sublimation"))
+    assert not out.exists()
+
+
 def test_paper_that_is_too_small_names_what_fits(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"60 x 90 mm .* too small even for parts of the mask; use --paper a4 or letter"

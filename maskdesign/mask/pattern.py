@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maskdesign.errors import PatternError
 from maskdesign.mask.outline import check_outline
 
-MAX_CELLS = 50_000
+MAX_CELLS = 200_000
 """Of the simulation grid; the default pattern has 4,340."""
 
 

@@ -19,13 +19,16 @@ def plan_pages(paper: Paper, piece: Piece, template: Template) -> list[SheetLayo
     """The pages that show every copy of the piece: whole ones where the paper is large enough, else tiles.
 
     Raises:
-        InputError: not even tiles fit; the message says what does.
+        InputError: not even tiles fit, or only tiles would and a transfer cannot have them; the message says what does.
     """
     copies = template.page.copies
     plans = [whole_page(turned, piece, template, copies) for turned in (paper, paper.lying)]
     if fitting := [plan for plan in plans if plan is not None]:
         page = max(fitting, key=lambda plan: len(plan.masks))
         return _repeated(page, piece, template, copies)
+    if template.piece.mirrored:
+        what = "is too small for the mask, and the parts of a transfer cannot be taped together"
+        raise InputError(f"paper {paper.title}: {what}; {_remedy(piece, template)}")
     tilings = [parts for turned in (paper, paper.lying) if (parts := list(tiles(turned, piece, template)))]
     if not tilings:
         raise InputError(_too_small(paper, piece, template))
