@@ -139,7 +139,7 @@ def test_a_face_without_its_landmarks_is_refused(face, tmp_path, capsys, name, c
 
 def test_a_drape_that_does_not_settle_says_which_figure_failed_and_writes_nothing(face, tmp_path, capsys):
     own = tmp_path / "own.toml"
-    own.write_text("[mask]\nnose_v_mm = 150.0\n")
+    own.write_text("[mask]\nweld_mm = 80.0\n")
     words = ["--face", str(face), "--pattern", str(own), "--out", str(tmp_path / "worn.npz")]
     message = refused(capsys, 3, *words)
     assert "the mask did not settle" in message
