@@ -18,16 +18,17 @@ import torch
 from dlib_chips import astronaut_chip, dlib_oracle
 from tiny_onnx import TOML, tiny_recognizer, write_recognizer
 
-from maskdesign.errors import ConfigError, RecognizerError
-from maskdesign.jobs.models import verify_models
+from maskdesign.errors import ConfigError, InputError, RecognizerError
+from maskdesign.jobs.models import calibrate_models, verify_models
 from maskdesign.optimize.queries import estimate_gradient
 from maskdesign.optimize.step import DesignSettings
+from maskdesign.progress import Silent
 from maskdesign.recognition.black_box import embedding_box, query_count, score_box
 from maskdesign.recognition.dlib_net import dlib_spec
+from maskdesign.recognition.listing import list_recognizers
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import (
     BLACK_BOXES_VARIABLE,
-    list_recognizers,
     load_described,
     load_dlib_recognizer,
     load_onnx_recognizer,
@@ -170,6 +171,8 @@ def test_commands_run_only_where_they_are_allowed(tmp_path, monkeypatch):
     monkeypatch.delenv(BLACK_BOXES_VARIABLE, raising=False)
     assert [entry.spec.name for entry in load_recognizers(tmp_path)] == ["dlib"]
     assert f"not asked: set {BLACK_BOXES_VARIABLE}=allow" in str(list_recognizers(tmp_path)[1])
+    with pytest.raises(InputError, match=rf"asked\.toml: black box, not asked: set {BLACK_BOXES_VARIABLE}=allow"):
+        calibrate_models("asked", tmp_path, tmp_path, tmp_path, Silent())
     monkeypatch.setenv(BLACK_BOXES_VARIABLE, "allow")
     assert [entry.spec.name for entry in load_recognizers(tmp_path)] == ["dlib", "asked"]
     assert all(check.problem == "" for check in verify_models(tmp_path))

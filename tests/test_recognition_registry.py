@@ -10,10 +10,10 @@ from tiny_onnx import make_model, tiny_recognizer, write_recognizer
 
 from maskdesign.errors import InputError, RecognizerError
 from maskdesign.recognition import dlib_net
+from maskdesign.recognition.listing import list_recognizers
 from maskdesign.recognition.recognizer import Recognizer, normalize_crops
 from maskdesign.recognition.registry import (
     MODELS_VARIABLE,
-    list_recognizers,
     load_dlib_recognizer,
     load_onnx_recognizer,
     load_recognizers,
@@ -140,7 +140,7 @@ def test_a_graph_without_sizes_that_does_not_fit_is_refused(tmp_path) -> None:
     assert load_onnx_recognizer(path).embed(torch.zeros(1, 3, 16, 16)).shape == (1, 4)
     change(path, "width = 16", "width = 20")
     with pytest.raises(
-        RecognizerError, match=r"a\.onnx: does not run on crops of 16 x 20 px .*correct width and height"
+        RecognizerError, match=r"a\.onnx: does not run on crops of 20 x 16 px .*correct width and height"
     ):
         load_onnx_recognizer(path)
 

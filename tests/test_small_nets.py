@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from maskdesign.errors import InputError, RecognizerError
+from maskdesign.recognition.listing import OTHERS, THIS_PROJECT, list_recognizers
 from maskdesign.recognition.own_file import (
     SHIPPED,
     SUFFIX,
@@ -17,13 +18,7 @@ from maskdesign.recognition.own_file import (
     own_spec,
     save_network,
 )
-from maskdesign.recognition.registry import (
-    OTHERS,
-    THIS_PROJECT,
-    list_recognizers,
-    load_recognizers,
-    shipped_recognizers,
-)
+from maskdesign.recognition.registry import load_recognizers, shipped_recognizers
 from maskdesign.recognition.small_nets import ARCHITECTURES, EMBEDDING_SIZE, fold_norms
 from maskdesign.recognition.spec import save_spec
 

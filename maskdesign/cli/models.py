@@ -62,7 +62,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _list(args: ModelsArgs) -> int:
-    from maskdesign.recognition.registry import list_recognizers
+    from maskdesign.recognition.listing import list_recognizers
 
     rows = list_recognizers(args.models)
     if args.json:

@@ -6,8 +6,6 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from maskdesign.errors import InputError, RecognizerError, UsageError
 from maskdesign.files import write_bytes
 from maskdesign.progress import Progress
@@ -15,8 +13,8 @@ from maskdesign.recognition.dlib_net import check_digest
 from maskdesign.recognition.download import download
 from maskdesign.recognition.onnx_file import read_weights
 from maskdesign.recognition.onnx_graph import load_onnx_network
-from maskdesign.recognition.presets import PIXELS, SOURCES, TEMPLATES, Source
-from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.presets import SOURCES, TEMPLATES, Source, uncalibrated_spec
+from maskdesign.recognition.recognizer import Recognizer, answer_shape
 from maskdesign.recognition.spec import RecognizerSpec, save_spec
 
 
@@ -54,56 +52,28 @@ def describe(file: Path, data: bytes, source: Source) -> RecognizerSpec:
         RecognizerError: as for `add_model`.
     """
     network = load_onnx_network(file, data)
-    template, pixels = TEMPLATES[source.template], PIXELS[source.pixels]
+    template = TEMPLATES[source.template]
     # An extent that the graph leaves open is the template's own.
     stated = (*network.input_shape, 0, 0, 0, 0)
     height, width = stated[2] or template.height_px, stated[3] or template.width_px
-    places = template.scaled(width, height)
-    if places is None:
+    scaled = template.scaled(width, height)
+    if scaled is None:
         fitting = [name for name, other in TEMPLATES.items() if other.scaled(width, height)]
         hint = f"take one of {', '.join(fitting)}" if fitting else "write its .toml by hand"
         raise RecognizerError(
             f"{file}: takes {width} x {height} px, which is no {source.template} template "
             f"({template.width_px} x {template.height_px}); {hint}"
         )
-    spec = RecognizerSpec(
-        name=file.stem,
-        file=source.file,
-        sha256=hashlib.sha256(data).hexdigest(),
-        licence=source.licence,
-        architecture=source.architecture,
-        training_set=source.training_set,
-        embedding_size=1,
-        width_px=width,
-        height_px=height,
-        channels=pixels.channels,
-        scale=pixels.scale,
-        mean=pixels.mean,
-        std=pixels.std,
-        metric="cosine",
-        points=template.points,
-        template_px=places,
-        thresholds={},
-        genuine_mean=float("nan"),
-        impostor_mean=float("nan"),
-    )
+    told = replace(source, sha256=hashlib.sha256(data).hexdigest())
+    spec = uncalibrated_spec(file.stem, told, scaled, embedding_size=1)
     return replace(spec, embedding_size=_embedding_size(file, Recognizer(spec, network, str(file))))
 
 
-@torch.no_grad()
 def _embedding_size(file: Path, recognizer: Recognizer) -> int:
-    spec = recognizer.spec
-    try:
-        answer = recognizer.embed(torch.full((2, 3, spec.height_px, spec.width_px), 0.5))
-    except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
-        problem = str(error).splitlines()[0] if str(error) else repr(error)
-        raise RecognizerError(
-            f"{file}: does not run on crops of {spec.width_px} x {spec.height_px} px ({problem}); export it "
-            "with a free batch and one face a crop"
-        ) from error
-    if answer.ndim != 2 or len(answer) != 2:
-        raise RecognizerError(f"{file}: answers two crops with {tuple(answer.shape)}; a recognizer gives one row each")
-    return answer.shape[1]
+    shape = answer_shape(file, recognizer, "export it with a free batch and one face a crop")
+    if len(shape) != 2 or shape[0] != 2:
+        raise RecognizerError(f"{file}: answers two crops with {shape}; a recognizer gives one row each")
+    return shape[1]
 
 
 def pull_model(name: str, folder: Path, progress: Progress) -> RecognizerSpec:

@@ -9,31 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812 - the field's name
-from numpy.typing import NDArray
 from torch import Tensor
 
-from maskdesign.errors import InputError, RunError
+from maskdesign.errors import RunError
 from maskdesign.evaluation.controls import average_face, control_textures, natural_print, upside_down
 from maskdesign.evaluation.likeness import faces_on_sheet
 from maskdesign.evaluation.pairs import Fold, Photo, read_pairs
-from maskdesign.evaluation.photo_report import PhotoPictures, write_photo_report
+from maskdesign.evaluation.photo_report import write_photo_report
 from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, other_folds, pairs_to_test
 from maskdesign.evaluation.table import DESIGNED, NO_MASK, UPSIDE_DOWN
-from maskdesign.evaluation.verification import (
-    PhotoGain,
-    PhotoRow,
-    ProbeSet,
-    calibrate,
-    genuine_scores,
-    photo_gain,
-    photo_row,
-)
+from maskdesign.evaluation.verification import PhotoGain, PhotoRow
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.groups import design_photos, photo_jobs
-from maskdesign.jobs.photo_data import PhotoData, read_data, test_jobs, tested_pairs
+from maskdesign.jobs.photo_data import read_data, test_jobs, tested_pairs
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore
+from maskdesign.jobs.photo_verdicts import AVERAGE_FACE, Evidence, judge, shown_pictures
 from maskdesign.jobs.stages import recorded_names, run_config, run_texture
 from maskdesign.jobs.universal import store_beside
 from maskdesign.optimize.photo_probes import develop_photos
@@ -42,15 +34,12 @@ from maskdesign.progress import Progress
 from maskdesign.recognition.detectors import faces_found
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
-from maskdesign.recognition.spec import RecognizerSpec
 from maskdesign.render.masked_photo import MaskedPhoto
 from maskdesign.run import Run, locked, open_run, read_job
 
-AVERAGE_FACE = "printed average face"
 NATURAL = "flowered cloth"
 CALIBRATION_PEOPLE = 120
 DETECTION_SAMPLE = 60
-SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -83,18 +72,6 @@ class PhotoEvaluation:
     faces_on_sheet: Mapping[str, int]
     mask_fit: Mapping[str, float]
     surrogates: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """All that is judged: tested photos, others for the thresholds, and the embeddings of both by recognizer."""
-
-    test: PhotoData
-    other: PhotoData
-    pairs: ProbeSet
-    embedded: Mapping[str, Mapping[str, Tensor]]
-    bare: Mapping[str, Mapping[str, Tensor]]
-    textures: Mapping[str, Tensor]
 
 
 def evaluate_on_photos(
@@ -134,7 +111,7 @@ def evaluate_on_photos(
         if any(len(found) <= len(textures) for found in embedded.values()) or not all(bare.values()):
             return None
         progress.stage("Tables")
-        evidence = _Evidence(test, other, tested_pairs(test, genuine), embedded, bare, textures)
+        evidence = Evidence(test, other, tested_pairs(test, genuine), embedded, bare, textures)
         return _judge(run, config, recognizers, store, evidence)
 
 
@@ -176,12 +153,12 @@ def _check_apart(run: Run, genuine: Sequence[tuple[Photo, Photo]]) -> None:
 
 
 def _judge(
-    run: Run, config: JobConfig, recognizers: Sequence[Recognizer], store: PhotoStore, evidence: _Evidence
+    run: Run, config: JobConfig, recognizers: Sequence[Recognizer], store: PhotoStore, evidence: Evidence
 ) -> PhotoEvaluation:
     used, tables = read_job(run).get("recognizers", {}), []
     for recognizer in recognizers:
         met = recognizer.spec.name in used
-        tables.append(_judge_recognizer(recognizer.spec, met, evidence, config.photos.bootstrap_rounds))
+        tables.append(judge(recognizer.spec, met, evidence, config.photos.bootstrap_rounds))
     pairs, test = evidence.pairs, evidence.test
     photos = [store.load(test.keys[row]) for row in np.unique(pairs.probe)[:DETECTION_SAMPLE]]
     evaluation = PhotoEvaluation(
@@ -204,42 +181,8 @@ def _judge(
     write_json(run.path("photo-evaluation.json"), asdict(evaluation))
     named = [(test.photos[a], test.photos[b]) for a, b in zip(pairs.enrolled, pairs.probe, strict=True)]
     scores = {table.gain.recognizer: table.scores for table in tables}
-    write_photo_report(run, evaluation, named, scores, _pictures(evidence, scores, store))
+    write_photo_report(run, evaluation, named, scores, shown_pictures(evidence, scores, store))
     return evaluation
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """What one recognizer says."""
-
-    rows: list[PhotoRow]
-    gain: PhotoGain
-    thresholds: dict[str, float]
-    thresholds_from: str
-    scores: dict[str, NDArray[np.float64]]
-
-
-def _judge_recognizer(spec: RecognizerSpec, met: bool, evidence: _Evidence, rounds: int) -> _Table:
-    limits, origin = _thresholds(spec, evidence)
-    found, pairs = evidence.embedded[spec.name], evidence.pairs
-    bare = found[NO_MASK]
-    scores = {name: genuine_scores(spec, bare, probes, pairs) for name, probes in found.items()}
-    return _Table(
-        rows=[photo_row(spec, name, limits, bare, probes, pairs, rounds) for name, probes in found.items()],
-        gain=photo_gain(spec.name, met, scores, limits, pairs.people[pairs.probe], rounds),
-        thresholds=limits,
-        thresholds_from=origin,
-        scores=scores,
-    )
-
-
-def _thresholds(spec: RecognizerSpec, evidence: _Evidence) -> tuple[dict[str, float], str]:
-    other = evidence.other
-    try:
-        return calibrate(spec, evidence.bare[spec.name][NO_MASK], other.people), f"{len(other.keys)} photos of others"
-    except InputError:
-        # Too few strangers to measure a rate of 1 in 1000.
-        return dict(spec.thresholds), "specification"
 
 
 def _faces_found(photos: Sequence[MaskedPhoto], textures: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
@@ -249,24 +192,3 @@ def _faces_found(photos: Sequence[MaskedPhoto], textures: Mapping[str, Tensor]) 
     }
     centers = np.array([masked.points_px["nose_tip"] for masked in photos])
     return {name: {k: float(v) for k, v in faces_found(images, centers).items()} for name, images in pictures.items()}
-
-
-def _pictures(
-    evidence: _Evidence, scores: Mapping[str, Mapping[str, NDArray[np.float64]]], store: PhotoStore
-) -> PhotoPictures:
-    """The pairs that the first recognizer matches best and worst under the design."""
-    order = np.argsort(next(iter(scores.values()))[DESIGNED])
-    keys, pairs, textures = evidence.test.keys, evidence.pairs, evidence.textures
-
-    def strip(chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
-        enrolled = [store.load(keys[row]).photo for row in pairs.enrolled[chosen]]
-        probes = develop_photos([store.load(keys[row]) for row in pairs.probe[chosen]], textures[DESIGNED])
-        shown = [np.concatenate([a, texture_pixels(b)]) for a, b in zip(enrolled, probes, strict=True)]
-        return np.concatenate(shown, axis=1)
-
-    return PhotoPictures(
-        dodged=strip(order[:SHOWN]),
-        matched=strip(order[::-1][:SHOWN]),
-        # The average face is for measurement; nobody needs to see or print it.
-        textures={name: texture_pixels(texture) for name, texture in textures.items() if name != AVERAGE_FACE},
-    )

@@ -17,9 +17,11 @@ from maskdesign.recognition.black_box import BlackBox
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import (
     MODELS_VARIABLE,
+    black_boxes,
     described_recognizers,
     load_described,
     load_dlib_recognizer,
+    not_asked,
     shipped_recognizers,
 )
 from maskdesign.recognition.spec import load_spec, save_spec
@@ -96,6 +98,7 @@ def calibrate_models(
     Raises:
         InputError: no such recognizer or photos, or too few pairs for an FMR of 1e-3.
     """
+    chosen = _chosen(name, folder)
     folds = read_pairs(pairs)
     named = photos_of(folds)
     missing = tuple(
@@ -103,7 +106,6 @@ def calibrate_models(
     )
     if len(missing) == len(named):
         raise InputError(f"{photos}: holds none of the {len(named)} photos that {pairs} names; name their folder")
-    chosen = _chosen(name, folder)
     progress.stage("Embed photos")
     found = embed_photos({_cache(recognizer, photos): recognizer for _, recognizer in chosen}, photos, named, progress)
     results = []
@@ -120,6 +122,9 @@ def calibrate_models(
 def _chosen(name: str | None, folder: Path | None) -> list[tuple[Path | None, Recognizer]]:
     paths = {toml.stem: toml for toml in described_recognizers(folder)}
     shipped = {toml.stem: toml for toml in shipped_recognizers()}
+    unasked = {toml.stem: toml for toml in black_boxes(folder) if toml.stem not in paths}
+    if name in unasked:
+        raise InputError(f"{unasked[name]}: {not_asked(unasked[name])}")
     if name is not None and name not in ("dlib", *shipped, *paths):
         raise InputError(f"{name}: no such recognizer; known are {', '.join(['dlib', *shipped, *paths])}")
     chosen: list[tuple[Path | None, Recognizer]] = []

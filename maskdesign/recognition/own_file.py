@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from maskdesign.errors import RecognizerError
 from maskdesign.files import PACKAGE, check_readable, write_bytes
 from maskdesign.recognition.dlib_net import check_digest
-from maskdesign.recognition.presets import PIXELS, TEMPLATES
+from maskdesign.recognition.presets import TEMPLATES, Source, uncalibrated_spec
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.small_nets import ARCHITECTURES, EMBEDDING_SIZE, fold_norms
 from maskdesign.recognition.spec import OWN_SUFFIX as SUFFIX
@@ -28,28 +28,8 @@ SHIPPED = PACKAGE / "recognition" / "weights"
 
 def own_spec(name: str, architecture: str, training_set: str, licence: str) -> RecognizerSpec:
     """A specification without weights and thresholds: the ArcFace template, pixels from -1 to 1, cosines."""
-    template, pixels = TEMPLATES["arcface"], PIXELS["half"]
-    return RecognizerSpec(
-        name=name,
-        file=name + SUFFIX,
-        sha256="",
-        licence=licence,
-        architecture=architecture,
-        training_set=training_set,
-        embedding_size=EMBEDDING_SIZE,
-        width_px=template.width_px,
-        height_px=template.height_px,
-        channels=pixels.channels,
-        scale=pixels.scale,
-        mean=pixels.mean,
-        std=pixels.std,
-        metric="cosine",
-        points=template.points,
-        template_px=template.template_px,
-        thresholds={},
-        genuine_mean=float("nan"),
-        impostor_mean=float("nan"),
-    )
+    source = Source("", name + SUFFIX, "", 0, licence, "arcface", "half", architecture, training_set)
+    return uncalibrated_spec(name, source, TEMPLATES[source.template], EMBEDDING_SIZE)
 
 
 def save_network(path: Path, network: nn.Module, architecture: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maskdesign.recognition.spec import FIVE_POINTS
+from maskdesign.recognition.spec import FIVE_POINTS, RecognizerSpec
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,13 @@ class Template:
     points: tuple[str, ...]
     template_px: tuple[tuple[float, float], ...]
 
-    def scaled(self, width_px: int, height_px: int) -> tuple[tuple[float, float], ...] | None:
-        """The places in a crop of another size; None where its shape differs."""
+    def scaled(self, width_px: int, height_px: int) -> Template | None:
+        """The same for crops of another size; None where their shape differs."""
         factor = width_px / self.width_px
         if abs(factor - height_px / self.height_px) > 1e-6:
             return None
-        return tuple((round(x * factor, 4), round(y * factor, 4)) for x, y in self.template_px)
+        places = tuple((round(x * factor, 4), round(y * factor, 4)) for x, y in self.template_px)
+        return Template(width_px, height_px, self.points, places)
 
 
 _ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
@@ -96,6 +97,36 @@ class Source:
     pixels: str
     architecture: str
     training_set: str
+
+
+def uncalibrated_spec(name: str, source: Source, template: Template, embedding_size: int) -> RecognizerSpec:
+    """A specification without thresholds of a network whose embeddings are compared by their cosine.
+
+    Args:
+        template: of the crops, at the size that the network takes.
+    """
+    pixels = PIXELS[source.pixels]
+    return RecognizerSpec(
+        name=name,
+        file=source.file,
+        sha256=source.sha256,
+        licence=source.licence,
+        architecture=source.architecture,
+        training_set=source.training_set,
+        embedding_size=embedding_size,
+        width_px=template.width_px,
+        height_px=template.height_px,
+        channels=pixels.channels,
+        scale=pixels.scale,
+        mean=pixels.mean,
+        std=pixels.std,
+        metric="cosine",
+        points=template.points,
+        template_px=template.template_px,
+        thresholds={},
+        genuine_mean=float("nan"),
+        impostor_mean=float("nan"),
+    )
 
 
 SOURCES = {

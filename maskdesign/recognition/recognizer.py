@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import torch
@@ -69,3 +70,23 @@ def normalize_crops(crops: Tensor, spec: RecognizerSpec) -> Tensor:
     mean = crops.new_tensor(spec.mean)[:, None, None]
     std = crops.new_tensor(spec.std)[:, None, None]
     return ordered * (spec.scale / std) - mean / std
+
+
+@torch.no_grad()
+def answer_shape(path: Path, recognizer: Recognizer, remedy: str) -> tuple[int, ...]:
+    """Shape of a network's answer to two grey crops of its own size, which shows that it runs at all.
+
+    Args:
+        path: of its weights, for the error.
+        remedy: what the user can do where it does not run.
+
+    Raises:
+        RecognizerError: the network does not take such crops.
+    """
+    spec = recognizer.spec
+    try:
+        return tuple(recognizer.embed(torch.full((2, 3, spec.height_px, spec.width_px), 0.5)).shape)
+    except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
+        problem = str(error).splitlines()[0] if str(error) else repr(error)
+        size = f"{spec.width_px} x {spec.height_px} px"
+        raise RecognizerError(f"{path}: does not run on crops of {size} ({problem}); {remedy}") from error

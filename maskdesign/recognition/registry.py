@@ -4,52 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from maskdesign.errors import MaskdesignError, RecognizerError
-from maskdesign.recognition.dlib_net import PACKAGE_NAME, check_digest, dlib_spec, dlib_weights_path, load_dlib_network
+from maskdesign.errors import RecognizerError
+from maskdesign.recognition.dlib_net import PACKAGE_NAME, check_digest, dlib_spec, load_dlib_network
 from maskdesign.recognition.onnx_file import read_weights
 from maskdesign.recognition.onnx_graph import OnnxNetwork, load_onnx_network
-from maskdesign.recognition.own_file import SHIPPED, SUFFIX, load_own_recognizer, read_own_weights
-from maskdesign.recognition.recognizer import Recognizer
-from maskdesign.recognition.spec import RecognizerSpec, load_spec
+from maskdesign.recognition.own_file import SHIPPED, SUFFIX, load_own_recognizer
+from maskdesign.recognition.recognizer import Recognizer, answer_shape
+from maskdesign.recognition.spec import load_spec
 
 MODELS_VARIABLE = "MASKDESIGN_MODELS"
 BLACK_BOXES_VARIABLE = "MASKDESIGN_BLACK_BOXES"
 """A specification may name a command to run or a service to send faces to: only with this set to "allow"."""
-READY = "ready"
-OTHERS, THIS_PROJECT = "others", "maskdesign"
 UNCALIBRATED = "has no thresholds yet; run `maskdesign models calibrate` with pairs of photos, or take its .toml away"
-
-
-@dataclass(frozen=True)
-class RecognizerRow:
-    """A line of `maskdesign models list`. `status` is "ready", or what is wrong; unknown fields are empty then.
-
-    `maker` is "others", or "maskdesign" for surrogates that this project trains.
-    """
-
-    name: str
-    embedding_size: int
-    metric: str
-    thresholds: Mapping[str, float]
-    licence: str
-    sha256: str
-    path: str
-    status: str
-    maker: str = OTHERS
-
-    def __str__(self) -> str:
-        if self.status != READY:
-            return f"{self.name:<20} {self.status}"
-        limits = ", ".join(f"{fmr}: {score:g}" for fmr, score in self.thresholds.items())
-        about = f"{self.embedding_size:>4} {self.metric:<6}  thresholds by FMR {limits}"
-        own = "  a surrogate of this project" if self.maker == THIS_PROJECT else ""
-        return f"{self.name:<20} {about}  {self.licence}  sha256 {self.sha256[:12]}  {self.path}{own}"
 
 
 def load_recognizers(models_dir: Path | None, names: Collection[str] = ()) -> list[Recognizer]:
@@ -105,17 +75,6 @@ def load_onnx_recognizer(path: Path) -> Recognizer:
     return recognizer
 
 
-def list_recognizers(models_dir: Path | None) -> list[RecognizerRow]:
-    """What `load_recognizers` could find, without building a network; problems stand in the rows' status.
-
-    Raises:
-        RecognizerError: no such folder.
-    """
-    rows = [*map(_file_row, _models(models_dir)), *map(_black_box_row, _black_boxes(models_dir))]
-    shipped = [_file_row(toml.with_suffix(SUFFIX)) for toml in shipped_recognizers()]
-    return [_dlib_row(), *sorted(rows, key=lambda row: row.name), *shipped]
-
-
 def _folder(models_dir: Path | None) -> Path | None:
     folder = models_dir or (Path(os.environ[MODELS_VARIABLE]) if os.environ.get(MODELS_VARIABLE) else None)
     if folder is not None and not folder.is_dir():
@@ -123,7 +82,8 @@ def _folder(models_dir: Path | None) -> Path | None:
     return folder
 
 
-def _models(models_dir: Path | None) -> list[Path]:
+def weight_files(models_dir: Path | None) -> list[Path]:
+    """Files of weights in a folder, described or not; see `load_recognizers`."""
     folder = _folder(models_dir)
     if folder is None:
         return []
@@ -139,8 +99,8 @@ def shipped_recognizers() -> list[Path]:
 
 def described_recognizers(models_dir: Path | None) -> list[Path]:
     """The .toml files of a folder that stand beside weights, and allowed black boxes; see `load_recognizers`."""
-    beside = [path.with_suffix(".toml") for path in _models(models_dir) if path.with_suffix(".toml").is_file()]
-    return beside + (_black_boxes(models_dir) if os.environ.get(BLACK_BOXES_VARIABLE) == "allow" else [])
+    beside = [path.with_suffix(".toml") for path in weight_files(models_dir) if path.with_suffix(".toml").is_file()]
+    return beside + (black_boxes(models_dir) if black_boxes_allowed() else [])
 
 
 def load_described(toml: Path) -> Recognizer:
@@ -152,11 +112,22 @@ def load_described(toml: Path) -> Recognizer:
     return _load_black_box(toml)
 
 
-def _black_boxes(models_dir: Path | None) -> list[Path]:
+def black_boxes(models_dir: Path | None) -> list[Path]:
+    """The .toml files of a folder that name a command or a service, allowed or not."""
     folder = _folder(models_dir)
     tomls = sorted(folder.glob("*.toml")) if folder else []
     alone = [path for path in tomls if not any(path.with_suffix(s).exists() for s in (".onnx", SUFFIX))]
     return [path for path in alone if "black_box" in path.read_text("utf-8")]
+
+
+def black_boxes_allowed() -> bool:
+    """Whether the user trusts the commands and addresses of the folder's specifications."""
+    return os.environ.get(BLACK_BOXES_VARIABLE) == "allow"
+
+
+def not_asked(toml: Path) -> str:
+    """What to say of a black box that is not allowed."""
+    return f"black box, not asked: set {BLACK_BOXES_VARIABLE}=allow where you trust {toml.name}"
 
 
 def _load_black_box(toml: Path) -> Recognizer:
@@ -199,63 +170,9 @@ def _check_fit(path: Path, network: OnnxNetwork, recognizer: Recognizer) -> None
             f"{toml}: input of {spec.height_px} x {spec.width_px} px, but the graph of {path.name} takes "
             f"{' x '.join(map(str, stated))}; correct width and height"
         )
-    try:
-        with torch.no_grad():
-            shape = tuple(recognizer.embed(torch.full((2, *wanted), 0.5)).shape)
-    except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
-        problem = str(error).splitlines()[0] if str(error) else repr(error)
-        raise RecognizerError(
-            f"{path}: does not run on crops of {spec.height_px} x {spec.width_px} px ({problem}); correct width and "
-            f"height in {toml.name} or get it again"
-        ) from error
+    shape = answer_shape(path, recognizer, f"correct width and height in {toml.name} or get it again")
     if shape != (2, spec.embedding_size):
         raise RecognizerError(
             f"{toml}: embedding_size = {spec.embedding_size}, but the graph answers two crops with "
             f"{' x '.join(map(str, shape))}; correct it"
         )
-
-
-def _dlib_row() -> RecognizerRow:
-    spec = dlib_spec()
-    try:
-        path = dlib_weights_path(spec)
-        check_digest(path, path.read_bytes(), spec.sha256, f"pip install --force-reinstall {PACKAGE_NAME}==0.3.0")
-    except (MaskdesignError, OSError) as error:
-        return _row(spec, PACKAGE_NAME, str(error))
-    return _row(spec, str(path), READY)
-
-
-def _file_row(path: Path) -> RecognizerRow:
-    described = path.with_suffix(".toml")
-    if not described.is_file():
-        return RecognizerRow(
-            path.stem, 0, "", {}, "", "", str(path), f"not used: write a specification to {described.name}"
-        )
-    try:
-        own = path.suffix == SUFFIX
-        spec, data = load_spec(described), (read_own_weights if own else read_weights)(path)
-        if spec.sha256:
-            check_digest(path, data, spec.sha256, "get it again, or correct the sha256 in its .toml")
-    except MaskdesignError as error:
-        return RecognizerRow(path.stem, 0, "", {}, "", "", str(path), str(error))
-    status = READY if spec.is_calibrated else UNCALIBRATED
-    row = _row(replace(spec, sha256=hashlib.sha256(data).hexdigest()), str(path), status)
-    return replace(row, maker=THIS_PROJECT if own else OTHERS)
-
-
-def _black_box_row(toml: Path) -> RecognizerRow:
-    try:
-        spec = load_spec(toml)
-    except MaskdesignError as error:
-        return RecognizerRow(toml.stem, 0, "", {}, "", "", str(toml), str(error))
-    if os.environ.get(BLACK_BOXES_VARIABLE) != "allow":
-        return _row(
-            spec, str(toml), f"black box, not asked: set {BLACK_BOXES_VARIABLE}=allow where you trust {toml.name}"
-        )
-    return _row(spec, str(toml), READY if spec.is_calibrated else UNCALIBRATED)
-
-
-def _row(spec: RecognizerSpec, path: str, status: str) -> RecognizerRow:
-    return RecognizerRow(
-        spec.name, spec.embedding_size, spec.metric, spec.thresholds, spec.licence, spec.sha256, path, status
-    )
