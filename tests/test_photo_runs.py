@@ -87,12 +87,18 @@ def test_photos_without_a_face_and_missing_ones_count_neither_way(whole):
     assert (whole["pairs"], whole["people"]) == (2, 1), "Dora's pair, both ways"
 
 
+def assert_same(found, wanted):
+    """Alike but for what a linear algebra library rounds differently on another number of threads."""
+    assert found["mask_fit"] == pytest.approx(wanted["mask_fit"], rel=1e-9)
+    assert {**found, "mask_fit": None} == {**wanted, "mask_fit": None}
+
+
 def test_parts_give_what_the_whole_gives(run, folder, whole):
     run = shutil.copytree(run.parent, run.parent.with_name("parts")) / "all"
     for part in ("1/2", "2/2"):
         assert main(["evaluate", str(run), "--photos", str(folder), "--shard", part]) == 0
     assert main(["evaluate", str(run), "--photos", str(folder)]) == 0
-    assert json.loads((run / "photo-evaluation.json").read_text()) == whole
+    assert_same(json.loads((run / "photo-evaluation.json").read_text()), whole)
 
 
 class Interrupting:
@@ -117,7 +123,7 @@ def test_an_interrupted_evaluation_goes_on(run, folder, whole):
             evaluate_on_photos(*words, Interrupting(stage))
     assert not (run / "photo-evaluation.json").exists()
     assert evaluate_on_photos(*words, Silent()) is not None
-    assert json.loads((run / "photo-evaluation.json").read_text()) == whole
+    assert_same(json.loads((run / "photo-evaluation.json").read_text()), whole)
 
 
 def test_too_few_people_are_refused(folder, tmp_path, capsys):
