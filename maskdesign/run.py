@@ -44,6 +44,7 @@ class Run:
     metrics = property(lambda self: self.path("metrics.jsonl"))
     checkpoint = property(lambda self: self.path("checkpoint.safetensors"))
     texture = property(lambda self: self.path("texture.png"))
+    picture = property(lambda self: self.path("picture.png"))
     worn_glb = property(lambda self: self.path("worn.glb"))
     evaluation = property(lambda self: self.path("evaluation.json"))
     report = property(lambda self: self.path("report.html"))

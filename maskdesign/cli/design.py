@@ -41,7 +41,8 @@ class DesignArgs:
         out: Run folder; runs/NAME after the photo else.
         models: Folder of ONNX recognizers (NAME.onnx with NAME.toml) that join the ensemble; MASKDESIGN_MODELS else.
         face: Which face, counted from the left from 1, where the photo shows several.
-        set: Configuration value, KEY=VALUE; may be repeated, as in --set design.steps=50.
+        set: Configuration value, KEY=VALUE; may be repeated, as in --set design.steps=50 or picture.file=MY.png (a
+            picture of your own as the prior).
         json: Print one JSON document on stdout.
     """
 

@@ -7,15 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maskdesign.evaluation.controls import natural_print
+from maskdesign.files import write_image
 from maskdesign.jobs.compare_methods import control_rows
-from maskdesign.jobs.config import load_config
-from maskdesign.jobs.contest import designed_row, open_contest, prepared_contest
+from maskdesign.jobs.config import JobConfig, load_config
+from maskdesign.jobs.contest import Contest, designed_row, judged_row, open_contest, prepared_contest
 from maskdesign.jobs.ground import without_scores
+from maskdesign.jobs.picture import PICTURE_ALONE, laid_picture
+from maskdesign.optimize.texture import texture_pixels, texture_tensor
 from maskdesign.progress import Progress
 from maskdesign.recognition.registry import load_recognizers
-from maskdesign.run import locked
+from maskdesign.run import Run, locked
 
 FREE = "free"
+PICTURE = "picture.png"
+"""In the folder of a comparison: a flowered cloth, as the picture that a user could have taken."""
 WITHOUT_FACE = "objective.face_weight=0.3"
 CAMOUFLAGE_INKS = 'texture.inks=["#3b3a2a","#6b6b47","#a39a74","#d9d2b4"]'
 TEXTILE_INKS = 'texture.inks=["#14213d","#f7f5ef","#2a9d8f","#8ecae6"]'
@@ -27,6 +33,7 @@ STYLES: Mapping[str, tuple[str, ...]] = {
     "camouflage": (WITHOUT_FACE, CAMOUFLAGE_INKS, "texture.grid_mm=5.0"),
     "tiles 2 x 2": (WITHOUT_FACE, TEXTILE_INKS, "texture.repeats=[2,2]"),
     "tiles 5 x 4": (TEXTILE_INKS, "texture.repeats=[5,4]"),
+    "a picture": (WITHOUT_FACE, f"picture.file={PICTURE}"),
 }
 """Settings over the free style, each of which keeps more of a sheet from being drawn at will."""
 
@@ -51,9 +58,12 @@ def compare_styles(
     with locked(run):
         contest = prepared_contest(run, folder, people, config, models_dir, every, (None,), progress)
         progress.stage("Styles")
+        write_image(run.picture, texture_pixels(natural_print(config.mask, config.texture.print_texel_mm)))
         rows = list(control_rows(contest))
         for number, (name, own) in enumerate(STYLES.items()):
-            styled = replace(contest, config=load_config(None, (*settings, *own)))
+            styled = replace(contest, config=_styled(run, settings, own))
+            if styled.config.picture.file:
+                rows.append(_picture_row(styled))
             rows.append(designed_row(styled, name, None))
             progress.advance(number + 1, len(STYLES), name)
     return {
@@ -63,6 +73,19 @@ def compare_styles(
         "rows": [row | {"recognizers": without_scores(row["recognizers"])} for row in rows],
         "kept": kept_gains(rows),
     }
+
+
+def _styled(run: Run, settings: Sequence[str], own: Sequence[str]) -> JobConfig:
+    config = load_config(None, (*settings, *own))
+    if not config.picture.file:
+        return config
+    return replace(config, picture=replace(config.picture, file=str(run.path(config.picture.file))))
+
+
+def _picture_row(contest: Contest) -> dict[str, Any]:
+    """The picture as it is: a control, since it too is a busy print."""
+    pixels = laid_picture(contest.config, contest.config.texture.texel_mm)
+    return judged_row(contest, PICTURE_ALONE, None, texture_tensor(pixels))
 
 
 def kept_gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from maskdesign.optimize.fusion import AttentionSettings
 from maskdesign.optimize.generator import GeneratorSettings
 from maskdesign.optimize.objective import ObjectiveSettings
 from maskdesign.optimize.photo_probes import PhotoJitter
+from maskdesign.optimize.picture import PictureSettings
 from maskdesign.optimize.step import DesignSettings
 from maskdesign.optimize.texture import TextureStyle
 from maskdesign.render.distribution import HeldOutRanges, ViewRanges
@@ -93,6 +94,7 @@ class JobConfig:
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     attention: AttentionSettings = field(default_factory=AttentionSettings)
     generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    picture: PictureSettings = field(default_factory=PictureSettings)
     design: DesignSettings = field(default_factory=DesignSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -17,6 +17,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.design_parts import begun_identity, chosen_adversary, chosen_canvas, chosen_control
 from maskdesign.jobs.evaluate import evaluation_stage
 from maskdesign.jobs.held_out import held_out_stage
+from maskdesign.jobs.picture import keep_picture, on_picture, picture_identity
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import (
@@ -117,11 +118,13 @@ def design_mask(
     progress.stage("Recognizers")
     recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
     identity = job_identity(photo.pixels, recognizers, photo.ipd_mm, photo.face_number) | begun_identity(config)
+    identity |= picture_identity(config)
     progress.stage("Face")
     # Before the folder is made: a photo that is refused leaves nothing behind.
     found = None if Run(out).photo_facts.exists() else find_face(photo)
     run = begin_run(out, to_toml(config), identity)
     with locked(run):
+        keep_picture(run, config)
         subject = face_stage(run, found, photo.pixels)
         state = _run_stages(run, subject, config, recognizers, progress)
     return DesignSummary(
@@ -174,7 +177,7 @@ def build_problem(
     return Problem(
         adversary=chosen_adversary(recognizers, [member.enrolment[None] for member in members], config),
         probes=WearerProbes(subject.face, members, bank),
-        canvas=chosen_canvas(config),
+        canvas=on_picture(chosen_canvas(config), config),
         design=config.design,
         seed=config.seed,
         control=chosen_control(config),

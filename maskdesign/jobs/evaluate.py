@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from maskdesign.evaluation.controls import control_textures, upside_down
+from maskdesign.evaluation.controls import upside_down
 from maskdesign.evaluation.grid import evaluation_views
 from maskdesign.evaluation.likeness import faces_on_sheet
 from maskdesign.evaluation.table import (
@@ -19,6 +19,7 @@ from maskdesign.evaluation.table import (
 )
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.picture import run_controls
 from maskdesign.jobs.report import report_stage
 from maskdesign.jobs.robustness import robustness_stage
 from maskdesign.jobs.stages import (
@@ -83,7 +84,7 @@ def evaluation_stage(
     """Score every texture on the evaluation grid and write `evaluation.json`."""
     designed = run_texture(run, config)
     textures = {
-        **control_textures(config.texture, config.mask),
+        **run_controls(run, config),
         DESIGNED: designed,
         UPSIDE_DOWN: upside_down(designed),
     }

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name
 from torch import Tensor
 
 from maskdesign.errors import RunError
-from maskdesign.evaluation.controls import average_face, control_textures, natural_print, upside_down
+from maskdesign.evaluation.controls import average_face, natural_print, upside_down
 from maskdesign.evaluation.likeness import faces_on_sheet
 from maskdesign.evaluation.pairs import Fold, Photo, read_pairs
 from maskdesign.evaluation.photo_report import write_photo_report
@@ -26,6 +26,7 @@ from maskdesign.jobs.photo_data import read_data, test_jobs, tested_pairs
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore
 from maskdesign.jobs.photo_verdicts import AVERAGE_FACE, Evidence, judge, shown_pictures
+from maskdesign.jobs.picture import run_controls
 from maskdesign.jobs.stages import recorded_names, run_config, run_texture
 from maskdesign.jobs.universal import store_beside
 from maskdesign.optimize.photo_probes import develop_photos
@@ -104,7 +105,7 @@ def evaluate_on_photos(
         progress.stage("Masked photos")
         test = read_data(store, test_jobs(photos, genuine, config), photos, progress)
         other = read_data(store, photo_jobs(photos, design_photos(design_people), config), photos, progress)
-        textures = evaluation_textures(config, designed, [store.load(key) for key in other.keys])
+        textures = evaluation_textures(run, config, designed, [store.load(key) for key in other.keys])
         progress.stage("Embeddings")
         embedded = embed_photos(store, test.keys, {NO_MASK: None, **textures}, models_dir, recognizers, shard, progress)
         bare = embed_photos(store, other.keys, {NO_MASK: None}, models_dir, recognizers, shard, progress)
@@ -115,7 +116,9 @@ def evaluate_on_photos(
         return _judge(run, config, recognizers, store, evidence)
 
 
-def evaluation_textures(config: JobConfig, designed: Tensor, others: Sequence[MaskedPhoto]) -> dict[str, Tensor]:
+def evaluation_textures(
+    run: Run, config: JobConfig, designed: Tensor, others: Sequence[MaskedPhoto]
+) -> dict[str, Tensor]:
     """Every texture of the table, at the spacing that pictures resolve.
 
     Args:
@@ -125,7 +128,7 @@ def evaluation_textures(config: JobConfig, designed: Tensor, others: Sequence[Ma
     texel_mm = config.texture.texel_mm
     size = grid_shape(config.mask, texel_mm)
     prints = {
-        **control_textures(config.texture, config.mask),
+        **run_controls(run, config),
         AVERAGE_FACE: average_face(others, config.mask, texel_mm),
         NATURAL: natural_print(config.mask, config.texture.print_texel_mm),
         DESIGNED: designed,

@@ -18,6 +18,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.design_parts import chosen_adversary, chosen_canvas, chosen_control
 from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
+from maskdesign.jobs.picture import on_picture
 from maskdesign.optimize.adversary import Adversary
 from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
@@ -131,7 +132,7 @@ def group_problem(
     return Problem(
         adversary=adversary or chosen_adversary(recognizers, design.known, config),
         probes=probes if control is None else _first_round(probes, design.people),
-        canvas=chosen_canvas(config),
+        canvas=on_picture(chosen_canvas(config), config),
         design=config.design,
         seed=config.seed,
         control=control,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from maskdesign.evaluation.controls import control_textures
 from maskdesign.evaluation.table import DESIGNED, evaluate_scores, row_dicts, score_textures
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.picture import run_controls
 from maskdesign.jobs.stages import Subject, run_texture, scene_at
 from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.worn import WornMask
@@ -55,7 +55,7 @@ def _judge(
     scenes: Sequence[Scene],
     progress: Progress,
 ) -> dict:
-    textures = {**control_textures(config.texture, config.mask), DESIGNED: run_texture(run, config)}
+    textures = {**run_controls(run, config), DESIGNED: run_texture(run, config)}
     views = sample_views(ranges, config.seed, STREAM, config.held_out.count, len(scenes))
     bare = build_scene(subject.face, None, config.mask)
     masked, unmasked = (Wearer(subject.face, tuple(shown)) for shown in (scenes, [bare] * len(scenes)))

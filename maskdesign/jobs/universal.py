@@ -19,6 +19,7 @@ from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.design_parts import begun_identity, chosen_control
 from maskdesign.jobs.groups import design_photos, group_problem, photo_jobs, read_groups
 from maskdesign.jobs.photo_store import PhotoStore
+from maskdesign.jobs.picture import keep_picture, picture_identity
 from maskdesign.jobs.sheet import make_sheet
 from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.optimize.loop import run_design
@@ -72,8 +73,10 @@ def design_for_many(
     progress.stage("Recognizers")
     recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
     people = choose_design_people(read_pairs(pairs), config.photos, count, config.seed)
-    run = begin_run(out, to_toml(config), _identity(photos, people, recognizers) | begun_identity(config))
+    identity = _identity(photos, people, recognizers) | begun_identity(config) | picture_identity(config)
+    run = begin_run(out, to_toml(config), identity)
     with locked(run):
+        keep_picture(run, config)
         progress.stage("Masked photos")
         store = store_beside(out, config)
         jobs = photo_jobs(photos, design_photos(people), config)
