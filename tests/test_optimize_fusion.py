@@ -14,6 +14,7 @@ from torch.autograd import gradcheck
 
 from maskdesign.errors import ConfigError, InputError, MaskdesignError
 from maskdesign.mask.pattern import MaskPattern
+from maskdesign.optimize.agreement import check_people
 from maskdesign.optimize.attention import (
     attend_regions,
     attended_weight,
@@ -34,8 +35,9 @@ from maskdesign.optimize.encoder import (
 from maskdesign.optimize.ensemble import check_ensemble
 from maskdesign.optimize.fusion import AttentionSettings, agreement, fused_recognition
 from maskdesign.optimize.generator import Generator, GeneratorSettings, generator_from_texels, texels_from_generator
-from maskdesign.optimize.loop import load_state, run_design, save_state
-from maskdesign.optimize.step import DesignSettings, Problem, initial_state
+from maskdesign.optimize.loop import load_state, read_journal, run_design, save_state
+from maskdesign.optimize.objective import ObjectiveSettings, objective
+from maskdesign.optimize.step import RESTART_STRIDE, DesignSettings, Problem, initial_state
 from maskdesign.optimize.texture import TextureStyle, ink_colors
 from maskdesign.progress import Silent
 from maskdesign.recognition.registry import load_recognizers
@@ -343,6 +345,61 @@ def test_a_collapse_is_said_restarted_and_never_reported(tmp_path):
     assert len(progress.said) == 3
     starts = [problem.canvas.texture(initial_state(problem, n).parameters) for n in range(2)]
     assert not torch.equal(*starts)
+
+
+class Smooth(Pull):
+    """The objective itself, whose smoothness drowns everything for the steps of the first starts."""
+
+    def __init__(self, flat_steps):
+        super().__init__([0.1])
+        self.flat_steps, self.steps = flat_steps, 0
+
+    def judge(self, probes, texture):
+        self.steps += texture.requires_grad
+        margins = (0.2 - texture.flatten(1).std(dim=1))[None]
+        weight = 1000.0 if self.steps <= self.flat_steps else 0.0
+        return objective(margins, texture, ObjectiveSettings(tv_weight=weight)), margins.detach()
+
+
+def drawn_problem(adversary, log):
+    """A design of a generator, fast enough to reach one color before the first look."""
+    problem = problem_of(adversary, log, steps=80, validate_every=40, learning_rate=1.0, final_learning_rate=0.5)
+    texels = Texels(TextureStyle(repeats=(1, 1), grid_mm=20, texel_mm=10), PATTERN)
+    canvas = Generator(GeneratorSettings(side_px=16, noise_px=4, noise_channels=4, widths=(6, 4), pace=0.3), texels, 1)
+    return replace(problem, canvas=canvas, control=None, joined=None)
+
+
+def test_a_generator_that_collapses_starts_anew_and_only_the_new_start_is_reported(tmp_path):
+    progress = Shouting()
+    problem = drawn_problem(Smooth(40), [])
+    state = run_design(problem, tmp_path / "c", tmp_path / "j", "h", progress)
+    assert progress.said == ["The texture collapsed to one color; start 2, from another seed"]
+    assert (state.restarts, state.step) == (1, 80)
+    assert not collapsed(problem.canvas.texture(state.best_parameters))
+    steps = [line["step"] for line in read_journal(tmp_path / "j")]
+    assert steps == [0, *range(1, 81)]
+    # The same design from the second seed alone ends with the same bits.
+    again = replace(problem, adversary=Smooth(0), seed=problem.seed + RESTART_STRIDE)
+    alone = run_design(again, tmp_path / "c2", tmp_path / "j2", "h", Silent())
+    torch.testing.assert_close(alone.best_parameters, state.best_parameters, rtol=0, atol=0)
+
+
+def test_a_generator_that_collapses_from_every_seed_is_no_result(tmp_path):
+    progress = Shouting()
+    with pytest.raises(MaskdesignError, match="collapsed to one color from 4 seeds"):
+        run_design(drawn_problem(Smooth(10_000), []), tmp_path / "c", tmp_path / "j", "h", progress)
+    assert len(progress.said) == 3
+
+
+def test_a_recognizer_that_knows_nobody_is_named():
+    dlib = load_recognizers(None)[0]
+    other = replace(dlib, spec=replace(dlib.spec, name="other"))
+    faces = torch.nn.functional.normalize(torch.randn(10, 128), dim=1)
+    check_people((dlib, other), (faces, faces), (faces, faces))
+    with pytest.raises(InputError, match=r"^other knows its people in 0% of .*recognizers=\[\"dlib\"\]"):
+        check_people((dlib, other), (faces, faces), (faces, -faces))
+    with pytest.raises(InputError, match="or another photo"):
+        check_people((other,), (faces,), (-faces,))
 
 
 def test_a_flat_texture_is_a_collapse_and_a_quiet_one_is_not():

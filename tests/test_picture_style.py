@@ -62,7 +62,8 @@ def test_lab_is_cie_lab():
 def test_no_color_moves_further_than_it_may_and_each_as_far_as_it_can(departure):
     picture, wanted = colors(2), colors(3)
     moved = towards(picture, wanted, departure)
-    far = deltaE_cie76(*(rgb2lab(one.permute(1, 2, 0).numpy()) for one in (picture, moved)))
+    before, after = (rgb2lab(one.permute(1, 2, 0).numpy()) for one in (picture, moved))
+    far = deltaE_cie76(before, after)
     assert far.max() <= departure + 0.01
     whole = apart(picture, wanted).numpy()
     assert (far >= 0.98 * np.minimum(whole, departure) - 0.05).all()

@@ -33,6 +33,7 @@ from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.misplaced import misplaced
 from maskdesign.mask.pattern import MaskPattern
 from maskdesign.mask.worn import WornMask
+from maskdesign.optimize.agreement import check_wearer
 from maskdesign.optimize.ensemble import Member, WearerProbes
 from maskdesign.optimize.loop import run_design
 from maskdesign.optimize.step import DesignState, Problem
@@ -43,6 +44,7 @@ from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.registry import load_recognizers
 from maskdesign.render.bank import ShotBank
 from maskdesign.render.gltf import worn_glb
+from maskdesign.render.scene import build_scene
 from maskdesign.run import Run, begin_run, locked
 
 
@@ -148,6 +150,8 @@ def _run_stages(
     worn = drape_stage(run, subject.face, config, progress)
     progress.stage("Views")
     members = enroll_all(subject.face, recognizers, config)
+    bare = build_scene(subject.face, None, config.mask)
+    check_wearer(members, subject.face, bare, config.views, config.seed)
     repeated = config.texture.repeats != (1, 1)
     problem = without_unseen(build_problem(subject, worn, members, config), repeated, progress)
     progress.stage("Design")

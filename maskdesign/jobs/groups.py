@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from maskdesign.jobs.photo_embeddings import Shard, embed_photos
 from maskdesign.jobs.photo_store import PhotoStore, fill_store
 from maskdesign.jobs.picture import on_picture
 from maskdesign.optimize.adversary import Adversary
+from maskdesign.optimize.agreement import check_people
 from maskdesign.optimize.photo_probes import PhotoProbes, mean_of_others
 from maskdesign.optimize.step import Problem
 from maskdesign.progress import Progress
@@ -120,6 +122,8 @@ def group_problem(
         adversary: in place of the one that `config.fusion` names.
     """
     control = chosen_control(config)
+    enrolled = [torch.stack(rows) for rows in zip(*design.enrolments, strict=True)]
+    check_people(recognizers, design.known, enrolled)
     probes = PhotoProbes(
         photos=design.photos,
         enrolments=design.enrolments,
