@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import trimesh
 
 from maskdesign.cli.main import main
+from maskdesign.cli.mask import print_report
 from maskdesign.faces.scan import save_face
 from maskdesign.files import read_image, read_npz
-from maskdesign.mask.worn import load_worn
+from maskdesign.mask.worn import DrapeReport, load_worn
 from tests.mask_heads import analytic_face
 
 
@@ -66,6 +68,14 @@ def test_a_pattern_of_ones_own_becomes_a_glb_in_meters_with_a_chessboard(face, t
     texture = np.asarray(mask.visual.material.baseColorTexture.convert("L"))
     assert texture.shape == (360, 640)
     assert 0.4 < (texture < 128).mean() < 0.5
+
+
+def test_a_sheet_that_cuts_through_itself_carries_a_warning(capsys):
+    report = DrapeReport(0.004, 0.01, 0.03, 1.0, 0.0, 107.0, 0, 10, 4.0, 5.0, 2.0)
+    print_report("worn.npz", report)
+    assert "WARNING: 10 edges of the sheet go through another layer" in capsys.readouterr().out
+    print_report("worn.npz", replace(report, crossings=0))
+    assert "WARNING" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

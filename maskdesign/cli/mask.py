@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskdesign.cli.terminal import OptionalFloat, OptionalPath, Switch, parse, print_json
 from maskdesign.errors import UsageError
+
+if TYPE_CHECKING:
+    from maskdesign.mask.worn import DrapeReport
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ def _make(args: MaskArgs, face: Path, out: Path) -> int:
     if args.json:
         print_json({"worn": str(out), "pattern": args.pattern, "report": asdict(report)})
         return 0
+    print_report(str(out), report)
+    return 0
+
+
+def print_report(out: str, report: DrapeReport) -> None:
+    """What was written and how well it settled; a warning where the sheet cuts through itself."""
     print(
         f"Wrote {out}. Opening {report.opening_mm:.1f} mm; threads stretched {report.strain_rms:.2%} rms, "
         f"{report.strain_max:.1%} at most; {report.penetration_mm:.2f} mm deep in the face; "
@@ -70,4 +80,8 @@ def _make(args: MaskArgs, face: Path, out: Path) -> int:
         f"{report.gap_mm:.1f} mm off the skin at the median, {report.side_gap_mm:.1f} at the sides; "
         f"{report.seconds:.1f} s."
     )
-    return 0
+    if report.crossings:
+        print(
+            f"WARNING: {report.crossings} edges of the sheet go through another layer and show as specks; "
+            "another --opening-mm may have none."
+        )
