@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import torch
 from maskdesign.cli.main import main
 from maskdesign.evaluation.method_tables import method_lines
 from maskdesign.evaluation.style_tables import style_lines, style_plot
+from maskdesign.evaluation.verification import ProbeSet
 from maskdesign.faces.head import builtin_face
 from maskdesign.jobs.compare_methods import BASELINES
-from maskdesign.jobs.compare_styles import STYLES, kept_gains
+from maskdesign.jobs.compare_styles import FREE, STYLES, kept_gains, left_out_shares
 from maskdesign.jobs.config import load_config
 from maskdesign.jobs.contest import worn_config
 from maskdesign.jobs.ground import FREE_STYLE
@@ -29,6 +31,7 @@ from maskdesign.optimize.printability import non_printability, printable_colors
 from maskdesign.recognition.dlib_net import dlib_spec
 from maskdesign.recognition.mtcnn_nets import load_cascade
 from maskdesign.recognition.recognizer import Recognizer
+from maskdesign.recognition.registry import load_recognizers
 from maskdesign.recognition.score import confidence
 from maskdesign.render.renderer import RenderSettings, Shot
 from maskdesign.render.texture import AffineView
@@ -227,3 +230,26 @@ def test_seeds_belong_to_another_comparison(tmp_path, capsys, what):
     assert main([*words, "--seeds", "2"]) == 2
     assert main(words) == 3
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_share_on_recognizers_left_out_has_an_interval_over_people():
+    spec = load_recognizers(None)[0].spec
+    people = np.repeat(np.arange(20), 2)
+    pairs = ProbeSet(people, np.arange(40), np.arange(40))
+    ground = SimpleNamespace(recognizers=[SimpleNamespace(spec=spec)], pairs=pairs)
+    contest = SimpleNamespace(
+        grounds={None: ground}, met=(), config=load_config(None, ("photos.bootstrap_rounds=100",))
+    )
+
+    def row(name, missed):
+        scores = np.full(40, spec.thresholds["1e-3"] + 0.1)
+        scores[:missed] -= 0.2
+        return {"method": name, "recognizers": {spec.name: {"scores": scores.tolist()}}}
+
+    half = [row("plain mask", 10), *(row(name, 30 if name == FREE else 20) for name in STYLES)]
+    shares = {entry["style"]: entry for entry in left_out_shares(half, contest)}
+    assert shares[FREE]["share"] == 1.0
+    assert shares["camouflage"]["share"] == 0.5
+    low, high = shares["camouflage"]["share_ci"]
+    assert 0.0 < low < 0.5 < high < 1.0
+    assert left_out_shares(half, SimpleNamespace(**vars(contest) | {"met": (spec.name,)})) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,23 @@ def style_lines(figures: Mapping[str, Any]) -> list[str]:
     for row in figures["rows"]:
         rates = [_rate(row["recognizers"][name], shares.get((row["method"], name))) for name in names]
         lines.append(_line([row["method"], *rates, *(str(row["faces_on_sheet"][name]) for name in detectors)]))
+    lines += ["", *_left_out_lines(figures.get("left_out", []))]
     return lines
+
+
+def _left_out_lines(shares: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not shares:
+        return []
+    rows = [
+        _line(
+            [
+                row["style"],
+                f"{100 * row['share']:.0f} % [{100 * row['share_ci'][0]:.0f}, {100 * row['share_ci'][1]:.0f}]",
+            ]
+        )
+        for row in shares
+    ]
+    return [_line(["style", "gain kept on recognizers left out [95 % over people]"]), _line(["---"] * 2), *rows]
 
 
 def _rate(found: Mapping[str, Any], share: float | None) -> str:

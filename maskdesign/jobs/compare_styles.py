@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from maskdesign.evaluation.controls import natural_print
 from maskdesign.files import write_image
 from maskdesign.jobs.compare_methods import control_rows
@@ -72,6 +74,56 @@ def compare_styles(
         "styles": {name: list(own) for name, own in STYLES.items()},
         "rows": [row | {"recognizers": without_scores(row["recognizers"])} for row in rows],
         "kept": kept_gains(rows),
+        "left_out": left_out_shares(rows, contest),
+    }
+
+
+def left_out_shares(rows: Sequence[Mapping[str, Any]], contest: Contest) -> list[dict[str, Any]]:
+    """For each style the share of the free style's gain that is kept over all recognizers that were left out.
+
+    Returns:
+        "style", "share" and "share_ci", 95 % of bootstrap resamplings of people in each of which the strongest control
+        is found anew; resamplings in which the free style gains nothing count as nothing kept. Empty where no
+        recognizer was left out.
+    """
+    ground = contest.grounds[None]
+    judges = [recognizer.spec for recognizer in ground.recognizers if recognizer.spec.name not in contest.met]
+    if not judges:
+        return []
+    owners = ground.pairs.people[ground.pairs.probe]
+    missed = {
+        row["method"]: np.array([np.array(row["recognizers"][s.name]["scores"]) < s.thresholds["1e-3"] for s in judges])
+        for row in rows
+    }
+    random = np.random.Generator(np.random.Philox(key=contest.config.seed))
+    people = np.unique(owners)
+    own = [np.flatnonzero(owners == person) for person in people]
+    rounds = [
+        _shares({name: found[:, chosen] for name, found in missed.items()})
+        for chosen in (
+            np.concatenate([own[place] for place in random.integers(0, len(own), len(own))])
+            for _ in range(contest.config.photos.bootstrap_rounds)
+        )
+    ]
+    whole = _shares(missed)
+    return [
+        {
+            "style": name,
+            "share": share,
+            "share_ci": np.percentile([shares[name] for shares in rounds], [2.5, 97.5]).tolist(),
+        }
+        for name, share in whole.items()
+    ]
+
+
+def _shares(missed: Mapping[str, np.ndarray]) -> dict[str, float]:
+    rates = {name: found.mean(axis=1) for name, found in missed.items()}
+    controls = np.max([rate for name, rate in rates.items() if name not in STYLES], axis=0)
+    whole = float((rates[FREE] - controls).sum())
+    return {
+        name: float((rate - controls).sum()) / whole if whole > 0 else 0.0
+        for name, rate in rates.items()
+        if name in STYLES
     }
 
 
