@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from maskdesign.errors import ConfigError, InputError, OutputError, RunError
 from maskdesign.jobs.net_export import center_embeddings, data_crops
-from maskdesign.jobs.net_faces import read_people, write_map
+from maskdesign.jobs.net_faces import photos_of_people, read_people, write_map
 from maskdesign.jobs.net_targets import joint_targets
 from maskdesign.optimize.damage import BatchSettings
 from maskdesign.optimize.distillation import (
@@ -55,6 +55,20 @@ def test_a_list_that_ends_too_early_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r"people\.txt: fold \d"):
         read_people(path, ())
+
+
+@pytest.mark.parametrize("name", ["../others", "/etc", "..", "a/b"])
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
+    path = tmp_path / "people.txt"
+    path.write_text(f"Ann\n{name}\n")
+    with pytest.raises(InputError, match="is no name of a folder of photos"):
+        read_people(path, ())
+
+
+def test_a_folder_without_photos_of_these_people_is_refused(tmp_path):
+    (tmp_path / "Ann").mkdir()
+    with pytest.raises(InputError, match="holds photos of none of the 2 people"):
+        photos_of_people(tmp_path, ["Ann", "Bob"], 5)
 
 
 def faces(count: int = 12, morphs: int = 6, learned_groups: int = 3) -> TrainingFaces:

@@ -63,6 +63,9 @@ def read_people(path: Path, left_out_folds: Sequence[int]) -> list[str]:
         lines = [line.split("\t")[0].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no list of names ({error.reason}); write one name a line") from error
+    unfit = [name for name in lines if len(Path(name).parts) != 1 or name == ".."]
+    if unfit:
+        raise InputError(f"{path}: {unfit[0][:60]!r} is no name of a folder of photos; write one name a line")
     if not lines or not lines[0].isdigit():
         return sorted(set(lines))
     names, place = [], 1
@@ -83,7 +86,7 @@ def photos_of_people(folder: Path, names: Sequence[str], most: int) -> list[Path
         most: photos of one person.
 
     Raises:
-        InputError: no such folder.
+        InputError: no such folder, or a photo of none of them.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give photos arranged as PERSON/PHOTO.jpg")
@@ -91,6 +94,8 @@ def photos_of_people(folder: Path, names: Sequence[str], most: int) -> list[Path
     for name in names:
         own = sorted(path for path in (folder / name).glob("*") if path.suffix.lower() in ENDINGS)
         found += own[:most]
+    if not found:
+        raise InputError(f"{folder}: holds photos of none of the {len(names)} people; give PERSON/PHOTO.jpg")
     return found
 
 
