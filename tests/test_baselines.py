@@ -15,7 +15,7 @@ from maskdesign.evaluation.style_tables import style_lines, style_plot
 from maskdesign.evaluation.verification import ProbeSet
 from maskdesign.faces.head import builtin_face
 from maskdesign.jobs.compare_methods import BASELINES
-from maskdesign.jobs.compare_styles import FREE, STYLES, kept_gains, left_out_shares
+from maskdesign.jobs.compare_styles import FREE, STYLES, kept_gains, left_out_shares, own_picture
 from maskdesign.jobs.config import load_config
 from maskdesign.jobs.contest import worn_config
 from maskdesign.jobs.ground import FREE_STYLE
@@ -253,3 +253,9 @@ def test_the_share_on_recognizers_left_out_has_an_interval_over_people():
     low, high = shares["camouflage"]["share_ci"]
     assert 0.0 < low < 0.5 < high < 1.0
     assert left_out_shares(half, SimpleNamespace(**vars(contest) | {"met": (spec.name,)})) == []
+
+
+def test_a_picture_of_ones_own_belongs_to_one_style_only():
+    settings = ("design.steps=4", "picture.file=mine.png", "picture.departure=30")
+    assert own_picture(settings) == ("mine.png", ("design.steps=4", "picture.departure=30"))
+    assert own_picture(settings[:1]) == ("", settings[:1])

@@ -48,13 +48,18 @@ def compare_styles(
     Args:
         folder: photos as PERSON/PERSON_0001.jpg, and pairs.txt.
         people: to design for.
-        settings: of the free style; a style's own win.
+        settings: of the free style; a style's own win. `picture.file` is the picture of the style that has one, in the
+            place of a flowered cloth.
         out: folder of the comparison; the same call goes on there.
 
     Raises:
         MaskdesignError: anything a user can cause, in one line with the remedy.
     """
+    picture, settings = own_picture(settings)
     config = load_config(None, settings)
+    if picture:
+        # What is wrong with it is to be said before hours of work.
+        laid_picture(_with_picture(config, picture), config.texture.texel_mm)
     every = load_recognizers(models_dir, config.recognizers)
     run = open_contest(people, config, out, every)
     with locked(run):
@@ -63,7 +68,7 @@ def compare_styles(
         write_image(run.picture, texture_pixels(natural_print(config.mask, config.texture.print_texel_mm)))
         rows = list(control_rows(contest))
         for number, (name, own) in enumerate(STYLES.items()):
-            styled = replace(contest, config=_styled(run, settings, own))
+            styled = replace(contest, config=_styled(run, settings, own, picture))
             if styled.config.picture.file:
                 rows.append(_picture_row(styled))
             rows.append(designed_row(styled, name, None))
@@ -127,11 +132,19 @@ def _shares(missed: Mapping[str, np.ndarray]) -> dict[str, float]:
     }
 
 
-def _styled(run: Run, settings: Sequence[str], own: Sequence[str]) -> JobConfig:
+def own_picture(settings: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The user's picture, empty where there is none, and the settings without it: the other styles have no picture."""
+    rest = tuple(setting for setting in settings if setting.partition("=")[0].strip() != "picture.file")
+    return load_config(None, settings).picture.file, rest
+
+
+def _styled(run: Run, settings: Sequence[str], own: Sequence[str], picture: str) -> JobConfig:
     config = load_config(None, (*settings, *own))
-    if not config.picture.file:
-        return config
-    return replace(config, picture=replace(config.picture, file=str(run.path(config.picture.file))))
+    return _with_picture(config, picture or str(run.path(config.picture.file))) if config.picture.file else config
+
+
+def _with_picture(config: JobConfig, file: str) -> JobConfig:
+    return replace(config, picture=replace(config.picture, file=file))
 
 
 def _picture_row(contest: Contest) -> dict[str, Any]:
