@@ -54,8 +54,9 @@ def _methods(document: Any) -> dict[str, tuple]:
 
 
 def _styles(document: Any) -> dict[str, tuple]:
-    """Of the styles whose flat sheet shows no detector a face, the one that keeps most on recognizers left out."""
-    faceless = [row["method"] for row in document["rows"] if not any(row["faces_on_sheet"].values())]
+    """Of the styles whose sheet, flat and worn, shows no detector a face, what is kept most on recognizers left out."""
+    counts = ("faces_on_sheet", "faces_on_worn_sheet")
+    faceless = [row["method"] for row in document["rows"] if not any(sum(row[c].values()) for c in counts)]
     shares = [
         _left_out_share(document["kept"], style, document["met"]) for style in document["styles"] if style in faceless
     ]

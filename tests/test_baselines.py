@@ -213,13 +213,14 @@ def test_kept_gains_are_shares_of_the_free_style():
 
 def test_styles_are_configurations_and_drawn_with_their_faces():
     found = {"a": {"fnmr": 0.6, "fnmr_ci": (0.5, 0.7)}}
-    rows = [{"method": name, "recognizers": found, "faces_on_sheet": {"x": 3}} for name in ("plain mask", *STYLES)]
+    counts = {"faces_on_sheet": {"x": 3}, "faces_on_worn_sheet": {"x": 1}}
+    rows = [{"method": name, "recognizers": found, **counts} for name in ("plain mask", *STYLES)]
     for own in STYLES.values():
         load_config(None, (*FREE_STYLE, *own))
     kept = [{"style": name, "recognizer": "a", "gain": 0.1, "share": 0.5} for name in STYLES]
     figures = {"met": [], "steps": 3, "styles": dict.fromkeys(STYLES), "rows": rows, "kept": kept}
-    assert "| free | 0.60 [0.50, 0.70]; 50 % | 3 |" in style_lines(figures)
-    assert "| plain mask | 0.60 [0.50, 0.70] | 3 |" in style_lines(figures)
+    assert "| free | 0.60 [0.50, 0.70]; 50 % | 3; 1 |" in style_lines(figures)
+    assert "| plain mask | 0.60 [0.50, 0.70] | 3; 1 |" in style_lines(figures)
     assert style_plot(figures).startswith(b"\x89PNG")
 
 

@@ -11,6 +11,7 @@ from maskdesign.config import config_hash, to_toml
 from maskdesign.errors import ConfigError, RunError
 from maskdesign.jobs.config import load_config
 from maskdesign.jobs.design_parts import begun_identity, chosen_adversary, chosen_canvas, chosen_control
+from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.optimize.adversary import MarginFusion
 from maskdesign.optimize.canvas import Texels
 from maskdesign.optimize.fusion import AttentionFusion
@@ -48,6 +49,16 @@ def test_one_face_gets_the_analytic_normalization():
 def test_an_ensemble_of_nobody_is_refused():
     with pytest.raises(ConfigError, match="at least one recognizer"):
         chosen_adversary([], [], load_config(None, ()))
+
+
+def test_recognizers_are_named_or_all_at_hand():
+    at_hand = load_recognizers(None)
+    for wanted in ("", 'recognizers=["all"]', 'recognizers=["dlib"]', 'recognizers=["all","dlib"]'):
+        assert chosen_recognizers(at_hand, load_config(None, (wanted,) if wanted else ())) == at_hand
+    with pytest.raises(ConfigError, match=r'an ensemble of nobody; name some of \[.dlib.\], or \["all"\]'):
+        chosen_recognizers(at_hand, load_config(None, ("recognizers=[]",)))
+    with pytest.raises(ConfigError, match="nobody_knows is not at hand"):
+        chosen_recognizers(at_hand, load_config(None, ('recognizers=["all","nobody_knows"]',)))
 
 
 @pytest.mark.parametrize("name", ["fusion", "canvas", "until"])

@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from maskdesign.evaluation.likeness import FLAT_PICTURES, WORN_PICTURES
+
 
 def style_lines(figures: Mapping[str, Any]) -> list[str]:
-    """FNMR, faces on the sheet alone, and which share of the free style's gain each style keeps."""
+    """FNMR, faces on the flat and on the worn sheet alone, and which share of the free gain each style keeps."""
     names = list(figures["rows"][0]["recognizers"])
     titles = [name if name in figures["met"] else f"{name} (left out)" for name in names]
     detectors = list(figures["rows"][0]["faces_on_sheet"])
-    header = ["style", *titles, *(f"faces on the sheet, {name}, of 8" for name in detectors)]
+    counted = f"faces on the sheet: flat, of {FLAT_PICTURES}; worn, of {WORN_PICTURES}"
+    header = ["style", *titles, *(f"{name}, {counted}" for name in detectors)]
     lines = [f"FNMR at FMR 1e-3 [95 % over people]; share of the free style's gain kept; {figures['steps']} steps", ""]
     lines += [_line(header), _line(["---"] * len(header))]
     shares = {(row["style"], row["recognizer"]): row["share"] for row in figures["kept"]}
     for row in figures["rows"]:
         rates = [_rate(row["recognizers"][name], shares.get((row["method"], name))) for name in names]
-        lines.append(_line([row["method"], *rates, *(str(row["faces_on_sheet"][name]) for name in detectors)]))
+        counts = [f"{row['faces_on_sheet'][name]}; {row['faces_on_worn_sheet'][name]}" for name in detectors]
+        lines.append(_line([row["method"], *rates, *counts]))
     lines += ["", *_left_out_lines(figures.get("left_out", []))]
     return lines
 
@@ -46,12 +50,17 @@ def _rate(found: Mapping[str, Any], share: float | None) -> str:
     return f"{found['fnmr']:.2f} [{low:.2f}, {high:.2f}]{kept}"
 
 
+def _most_faces(row: Mapping[str, Any]) -> int:
+    flat, worn = row["faces_on_sheet"], row["faces_on_worn_sheet"]
+    return max(flat[name] + worn[name] for name in flat)
+
+
 def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
 def style_plot(figures: Mapping[str, Any]) -> bytes:
-    """PNG: in how many of 8 pictures of the sheet a detector finds a face, against the gain on recognizers left out.
+    """PNG: in how many pictures of a sheet a detector finds a face, against the gain on recognizers left out.
 
     Where no recognizer is left out, the gain on those that the designs met.
     """
@@ -60,7 +69,7 @@ def style_plot(figures: Mapping[str, Any]) -> bytes:
 
     names = {row["recognizer"] for row in figures["kept"]}
     judges = names - set(figures["met"]) or names
-    faces = {row["method"]: max(row["faces_on_sheet"].values()) for row in figures["rows"]}
+    faces = {row["method"]: _most_faces(row) for row in figures["rows"]}
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axes = figure.subplots()
     for style in figures["styles"]:
@@ -70,7 +79,8 @@ def style_plot(figures: Mapping[str, Any]) -> bytes:
         axes.annotate(style, place, textcoords="offset points", xytext=(6, 4), fontsize=8)
     axes.axhline(0, color="0.6", linewidth=0.8, linestyle="--")
     kind = "left out" if judges != names else "met"
-    axes.set(xlabel="pictures of the sheet in which a detector finds a face, of 8", xlim=(-0.5, 8.5))
+    shown = FLAT_PICTURES + WORN_PICTURES
+    axes.set(xlabel=f"pictures of the sheet, flat and worn, with a face, of {shown}", xlim=(-0.5, shown + 0.5))
     axes.set_ylabel(f"FNMR over the strongest control,\nrecognizers that were {kind}")
     axes.grid(alpha=0.3)
     buffer = io.BytesIO()

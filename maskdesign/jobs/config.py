@@ -27,6 +27,8 @@ from maskdesign.optimize.texture import TextureStyle
 from maskdesign.render.distribution import HeldOutRanges, ViewRanges
 from maskdesign.render.renderer import RenderSettings
 
+ALL = "all"
+"""In the place of a recognizer's name: all at hand."""
 CHOICES = {"fusion": ("mean", "attention"), "canvas": ("texels", "generator"), "until": ("steps", "interval")}
 
 
@@ -63,7 +65,7 @@ class JobConfig:
         seed: of everything random; the same seed gives the same bits.
         openings_mm: pleat openings that a design meets at random; `drape.opening_mm` is the one shown.
         papers: papers to make sheets for; the first one is `sheet.pdf` in the report.
-        recognizers: names of those that a design meets; empty for all at hand. The others only judge.
+        recognizers: names of those that a design meets, `ALL` for all at hand. The others only judge.
         fusion: how the recognizers' answers become one loss: "mean" of their hinges (`objective.worst_weight` heeds the
             worst member more; 0 does not), or PrivacyMask's "attention" on recognizers, features and regions.
         canvas: what a design improves: free "texels", or the weights of a "generator" that draws them from noise.
@@ -78,7 +80,7 @@ class JobConfig:
     seed: int = 2
     openings_mm: tuple[float, ...] = (100.0, 107.0, 130.0)
     papers: tuple[str, ...] = ("a4", "letter")
-    recognizers: tuple[str, ...] = ()
+    recognizers: tuple[str, ...] = (ALL,)
     fusion: str = "mean"
     canvas: str = "texels"
     until: str = "steps"

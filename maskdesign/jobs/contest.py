@@ -13,12 +13,12 @@ import numpy as np
 from torch import Tensor
 
 from maskdesign.config import config_hash, to_toml
-from maskdesign.evaluation.likeness import faces_on_sheet
+from maskdesign.evaluation.likeness import faces_on_sheet, faces_on_worn_sheet
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers, prepare_ground
 from maskdesign.jobs.groups import group_problem
-from maskdesign.jobs.photo_store import PhotoStore
+from maskdesign.jobs.photo_store import PhotoStore, worn_by_mean_head
 from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.jobs.universal import STORE
 from maskdesign.mask.accessories import Accessory
@@ -31,6 +31,7 @@ from maskdesign.progress import Progress, Silent
 from maskdesign.recognition.detectors import faces_found
 from maskdesign.recognition.recognizer import Recognizer
 from maskdesign.recognition.score import confidence
+from maskdesign.render.scene import Scene, build_scene
 from maskdesign.run import Run, begin_run
 
 DETECTION_SAMPLE = 30
@@ -44,12 +45,14 @@ class Contest:
         run: folder.
         config: of the design.
         grounds: what is worn -> its ground; None is the mask.
+        sheets: the same -> it alone, as the mean head wears it in the test, without the head.
         met: names of the recognizers that designs meet; the others only judge.
     """
 
     run: Run
     config: JobConfig
     grounds: dict[Accessory | None, Ground]
+    sheets: dict[Accessory | None, Scene]
     met: tuple[str, ...]
 
 
@@ -76,11 +79,13 @@ def prepared_contest(
 ) -> Contest:
     """Mask and embed everybody for each thing that is worn."""
     met = tuple(recognizer.spec.name for recognizer in chosen_recognizers(list(every), config))
-    grounds = {
-        one: _ground(folder, people, worn_config(config, one), models_dir, every, run.folder, one, progress)
-        for one in worn
-    }
-    return Contest(run, config, grounds, met)
+    grounds, sheets = {}, {}
+    for one in worn:
+        own = worn_config(config, one)
+        store = PhotoStore(run.folder.resolve().parent / STORE, own.mask, own.drape, own.render, one)
+        grounds[one] = prepare_ground(folder, people, own, models_dir, every, store, progress)
+        sheets[one] = build_scene(None, worn_by_mean_head(store, own.photos.test_opening_mm), own.mask)
+    return Contest(run, config, grounds, sheets, met)
 
 
 def worn_config(config: JobConfig, worn: Accessory | None) -> JobConfig:
@@ -88,20 +93,6 @@ def worn_config(config: JobConfig, worn: Accessory | None) -> JobConfig:
     if worn is None:
         return config
     return replace(config, mask=worn.pattern, texture=replace(config.texture, repeats=(1, 1)))
-
-
-def _ground(
-    folder: Path,
-    people: int,
-    config: JobConfig,
-    models_dir: Path | None,
-    recognizers: Sequence[Recognizer],
-    out: Path,
-    worn: Accessory | None,
-    progress: Progress,
-) -> Ground:
-    store = PhotoStore(out.resolve().parent / STORE, config.mask, config.drape, config.render, worn)
-    return prepare_ground(folder, people, config, models_dir, recognizers, store, progress)
 
 
 def designed_row(contest: Contest, name: str, baseline: Baseline | None) -> dict[str, Any]:
@@ -133,6 +124,7 @@ def judged_row(contest: Contest, name: str, worn: Accessory | None, texture: Ten
     ground = contest.grounds[worn]
     specs = {recognizer.spec.name: recognizer.spec for recognizer in ground.recognizers}
     found = judge_texture(ground, texture, contest.config.photos.bootstrap_rounds)
+    pixels = None if texture is None else texture_pixels(texture)
     for recognizer, row in found.items():
         row["one_minus_confidence"] = 1 - confidence(specs[recognizer], row["scores"])
     return {
@@ -142,7 +134,8 @@ def judged_row(contest: Contest, name: str, worn: Accessory | None, texture: Ten
         "pairs": len(ground.pairs.probe),
         "faces_found": _faces_found(ground, texture),
         "nps": None if texture is None else float(non_printability(texture)),
-        "faces_on_sheet": None if texture is None else faces_on_sheet(texture_pixels(texture)),
+        "faces_on_sheet": None if pixels is None else faces_on_sheet(pixels),
+        "faces_on_worn_sheet": None if pixels is None else faces_on_worn_sheet(contest.sheets[worn], pixels),
     }
 
 

@@ -37,7 +37,7 @@ def chosen_adversary(recognizers: Sequence[Recognizer], known: Sequence[Tensor],
         ConfigError: an ensemble of nobody.
     """
     if not recognizers:
-        raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`, or leave it empty")
+        raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`")
     adversary = _fused(tuple(recognizers), tuple(known), config)
     weight = config.objective.face_weight
     return Unfacelike(adversary, load_cascade(), weight) if weight else adversary

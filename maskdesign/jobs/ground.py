@@ -71,7 +71,7 @@ def prepare_ground(
         InputError: photos or pairs that are missing.
     """
     if not recognizers:
-        raise ConfigError("a comparison needs at least one recognizer; leave `recognizers` empty for all at hand")
+        raise ConfigError("a comparison needs at least one recognizer; name some in `recognizers`")
     folds = read_pairs(folder / "pairs.txt")
     people = choose_design_people(folds, config.photos, count, config.seed)
     jobs = photo_jobs(folder, design_photos(people), config)

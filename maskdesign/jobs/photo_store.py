@@ -135,6 +135,16 @@ def _worn(store: PhotoStore, face: FaceScan, opening_mm: float) -> WornMask:
     return carry_mask(_draped(store, opening_mm), face, store.pattern, _opened(store.drape, opening_mm))
 
 
+def worn_by_mean_head(store: PhotoStore, opening_mm: float) -> WornMask:
+    """What the photos of a store wear, on the mean head; a mask is draped once and kept in the store."""
+    path, head = store.template(opening_mm), mean_face()
+    if store.accessory is not None:
+        return store.accessory.lay(head)
+    if not path.exists():
+        save_worn(drape_mask(head, store.pattern, _opened(store.drape, opening_mm)), path)
+    return load_worn(path)
+
+
 def middle_face(image: np.ndarray, source: str) -> FaceDetection:
     """The face nearest to the middle of a photo, which is whom a photo of a collection is named after.
 
@@ -150,10 +160,7 @@ def middle_face(image: np.ndarray, source: str) -> FaceDetection:
 
 @lru_cache(maxsize=8)
 def _draped(store: PhotoStore, opening_mm: float) -> DrapedTemplate:
-    path, head = store.template(opening_mm), mean_face()
-    if not path.exists():
-        save_worn(drape_mask(head, store.pattern, _opened(store.drape, opening_mm)), path)
-    return prepare_carrying(head, load_worn(path))
+    return prepare_carrying(mean_face(), worn_by_mean_head(store, opening_mm))
 
 
 def _opened(settings: DrapeSettings, opening_mm: float) -> DrapeSettings:

@@ -17,7 +17,7 @@ from maskdesign.errors import ConfigError, RunError
 from maskdesign.faces.photo import PhotoFace
 from maskdesign.faces.scan import FaceScan, load_face, save_face
 from maskdesign.files import read_image, write_image, write_json
-from maskdesign.jobs.config import JobConfig
+from maskdesign.jobs.config import ALL, JobConfig
 from maskdesign.mask.drape import drape_mask
 from maskdesign.mask.loops import head_with_loops
 from maskdesign.mask.worn import WornMask, load_worn, save_worn
@@ -139,13 +139,15 @@ def chosen_recognizers(recognizers: list[Recognizer], config: JobConfig) -> list
     """Those of the recognizers at hand that a design meets.
 
     Raises:
-        ConfigError: one that is not at hand.
+        ConfigError: none are named, or one that is not at hand.
     """
-    at_hand = [recognizer.spec.name for recognizer in recognizers]
-    unknown = [name for name in config.recognizers if name not in at_hand]
+    wanted, at_hand = config.recognizers, [recognizer.spec.name for recognizer in recognizers]
+    if not wanted:
+        raise ConfigError(f'recognizers = [] is an ensemble of nobody; name some of {at_hand}, or ["{ALL}"]')
+    unknown = [name for name in wanted if name not in (ALL, *at_hand)]
     if unknown:
-        raise ConfigError(f"recognizers = {list(config.recognizers)}: {unknown[0]} is not at hand; known: {at_hand}")
-    return [r for r in recognizers if not config.recognizers or r.spec.name in config.recognizers]
+        raise ConfigError(f"recognizers = {list(wanted)}: {unknown[0]} is not at hand; known: {at_hand}")
+    return [recognizer for recognizer in recognizers if ALL in wanted or recognizer.spec.name in wanted]
 
 
 def recorded_names(run: Run) -> list[str]:

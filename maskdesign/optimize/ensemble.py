@@ -174,7 +174,7 @@ def check_ensemble(recognizers: Sequence[Recognizer], probes: Sequence[Probe]) -
         InputError: recognizers that disagree on people: one does not know whom a probe claims to show.
     """
     if not recognizers:
-        raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`, or leave it empty")
+        raise ConfigError("an ensemble needs at least one recognizer; name some in `recognizers`")
     names = [recognizer.spec.name for recognizer in recognizers]
     for number, probe in enumerate(probes):
         if len(probe.enrolments) != len(recognizers):

@@ -26,13 +26,14 @@ FACE, MASK = 0, 1
 PRINTED, PLAIN_BACK, SKIN, SKIN_BACK = 0, 1, 2, 3
 """What a triangle shows to a camera."""
 
+NO_SKIN = np.zeros((1, 1, 3), np.uint8)
 BAND_MM = 20.0
 MORTON_REACH_MM, MORTON_STEP_MM = 2000.0, 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A head with or without a mask, ready to be rendered.
+    """A head with or without a mask, or a worn mask alone, ready to be rendered.
 
     Attributes:
         vertices_mm: (V, 3) float32 in the face frame.
@@ -128,17 +129,18 @@ class Scene:
         return bool((np.diff(forward) > 0).all()) and np.array_equal(forward, backward)
 
 
-def build_scene(face: FaceScan, worn: WornMask | None, pattern: MaskPattern) -> Scene:
-    """A face, and the mask on it where there is one, as one scene.
+def build_scene(face: FaceScan | None, worn: WornMask | None, pattern: MaskPattern) -> Scene:
+    """A face, and the mask on it where there is one, as one scene; without a face the worn sheet alone.
 
     The triangles are listed from the front of the head to its back, so that the z-buffer meets most hidden ones last,
     and neighbors near each other, so that its clusters are small.
     """
-    parts = [_face_part(face)] + ([] if worn is None else [_mask_part(worn, pattern)])
+    kinds = [kind for kind, shown in ((FACE, face), (MASK, worn)) if shown is not None]
+    parts = ([] if face is None else [_face_part(face)]) + ([] if worn is None else [_mask_part(worn, pattern)])
     offsets = np.cumsum([0] + [len(vertices) for vertices, *_ in parts])
     vertices_mm = np.concatenate([part[0] for part in parts])
     triangles = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets, strict=False)])
-    material = np.concatenate([np.full(len(part[1]), kind) for part, kind in zip(parts, (FACE, MASK), strict=False)])
+    material = np.concatenate([np.full(len(part[1]), kind) for part, kind in zip(parts, kinds, strict=True)])
     order = _front_to_back(vertices_mm[triangles], material)
     return Scene(
         vertices_mm=vertices_mm.astype(np.float32),
@@ -146,7 +148,7 @@ def build_scene(face: FaceScan, worn: WornMask | None, pattern: MaskPattern) -> 
         corner_normals=torch.from_numpy(np.concatenate([part[2] for part in parts])[order].astype(np.float32)),
         corner_uv=torch.from_numpy(np.concatenate([part[3] for part in parts])[order].astype(np.float32)),
         material=torch.from_numpy(material[order].astype(np.uint8)),
-        face_texture=decode_pixels(face.texture),
+        face_texture=decode_pixels(NO_SKIN if face is None else face.texture),
         sheet_size_mm=(pattern.width_mm, pattern.height_mm),
     )
 
