@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 KEPT = Path(__file__).parents[1] / "docs" / "experiments"
+LEAST_GAIN = 0.1
+"""Of the free style on recognizers left out; a smaller one lies within the interval over people and has no shares."""
+FACES = ("faces_on_sheet", "faces_on_worn_sheet")
 OURS_NAMES = ("this program", "this program, wearable repeat")
 NO_BASELINES = ("no mask", "plain ", "random ", *OURS_NAMES)
 
 
 def figures() -> dict[str, dict]:
     """Every figure that issue 7 names; not measured where a file is missing."""
-    found = {**_attention(_read("attention")), **_methods(_read("methods")), **_styles(_read("styles"))}
+    found = {**_attention(_read("attention")), **_methods(_read("methods")), **_styles(_read("styles-repeats"))}
     found |= _transform_net(_read("transform-net"))
     return {name: dict(zip(("value", "goal", "better", "unit"), row, strict=True)) | {"issue": "fusion"}
             for name, row in found.items()}  # fmt: skip
@@ -53,26 +56,31 @@ def _methods(document: Any) -> dict[str, tuple]:
     }
 
 
-def _styles(document: Any) -> dict[str, tuple]:
-    """Of the styles whose sheet, flat and worn, shows no detector a face, what is kept most on recognizers left out."""
-    counts = ("faces_on_sheet", "faces_on_worn_sheet")
-    faceless = [row["method"] for row in document["rows"] if not any(sum(row[c].values()) for c in counts)]
-    shares = [
-        _left_out_share(document["kept"], style, document["met"]) for style in document["styles"] if style in faceless
+def _styles(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple]:
+    """Of the styles whose sheet, flat and worn, shows no detector a face in any run, what is kept in the worst run.
+
+    Of these styles the best one, picked on the tested people.
+    """
+    shown = {row["method"] for run in runs for row in run["rows"] if any(any(row[count].values()) for count in FACES)}
+    told = [run for run in runs if left_out_gain(run, "free") >= LEAST_GAIN]
+    worst = [
+        min(left_out_gain(run, style) / left_out_gain(run, "free") for run in told)
+        for style in (runs[0]["styles"] if told else ())
+        if style not in shown
     ]
-    known = [share for share in shares if share is not None]
-    return {"fusion_wearable_share_kept_on_left_out": (max(known, default=None), 0.70, "higher", "share")}
+    return {"fusion_wearable_share_kept_on_left_out": (max(worst, default=None), 0.70, "higher", "share")}
 
 
-LEAST_GAIN = 0.1
-"""Of the free style on recognizers left out; a smaller one lies within the interval over people and has no shares."""
+def left_out(document: Mapping[str, Any]) -> list[str]:
+    """Names of the recognizers that no design of a comparison met."""
+    return [name for name in document["rows"][0]["recognizers"] if name not in document["met"]]
 
 
-def _left_out_share(kept: Sequence[Mapping[str, Any]], style: str, met: Sequence[str]) -> float | None:
-    rows = [row for row in kept if row["style"] == style and row["recognizer"] not in met]
-    free = [row for row in kept if row["style"] == "free" and row["recognizer"] not in met]
-    whole = sum(row["gain"] for row in free)
-    return sum(row["gain"] for row in rows) / whole if whole > LEAST_GAIN else None
+def left_out_gain(document: Mapping[str, Any], style: str) -> float:
+    """FNMR over the strongest control, mean of the recognizers left out."""
+    names = left_out(document)
+    gains = [row["gain"] for row in document["kept"] if row["style"] == style and row["recognizer"] in names]
+    return sum(gains) / len(names)
 
 
 def _transform_net(document: Any) -> dict[str, tuple]:

@@ -218,7 +218,7 @@ def test_styles_are_configurations_and_drawn_with_their_faces():
     for own in STYLES.values():
         load_config(None, (*FREE_STYLE, *own))
     kept = [{"style": name, "recognizer": "a", "gain": 0.1, "share": 0.5} for name in STYLES]
-    figures = {"met": [], "steps": 3, "styles": dict.fromkeys(STYLES), "rows": rows, "kept": kept}
+    figures = {"met": [], "steps": 3, "seed": 2, "styles": dict.fromkeys(STYLES), "rows": rows, "kept": kept}
     assert "| free | 0.60 [0.50, 0.70]; 50 % | 3; 1 |" in style_lines(figures)
     assert "| plain mask | 0.60 [0.50, 0.70] | 3; 1 |" in style_lines(figures)
     assert style_plot(figures).startswith(b"\x89PNG")
@@ -230,7 +230,14 @@ def test_seeds_belong_to_another_comparison(tmp_path, capsys, what):
     words = ["compare", what, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
     assert main([*words, "--seeds", "2"]) == 2
     assert main(words) == 3
-    assert "Traceback" not in capsys.readouterr().err
+    (tmp_path / "in" / "pairs.txt").write_text("1 1\nAda\t1\t2\nAda\t1\tBo\t1\n")
+    assert main(words) == 3
+    assert main([*words, "--set", "photos.test_folds=[1]"]) == 3
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
+    assert "the list of pairs has 1 folds" in errors
+    assert "every fold is tested" in errors
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_share_on_recognizers_left_out_has_an_interval_over_people():

@@ -161,6 +161,9 @@ def test_bad_comparisons_are_refused_in_one_line(tmp_path, capsys):
     assert main([*words, "--set", "control.lowest=1.5"]) == 2
     assert main([*words, "--set", 'recognizers=["nobody"]']) == 2
     assert main(["compare", "photos", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--seeds", "2"]) == 2
+    assert main([*words, "--set", "recognizers=[]"]) == 2
     errors = capsys.readouterr().err
     assert "Traceback" not in errors
     assert "pairs.txt" in errors
+    # Nothing is left behind that would stand in the way of the same folder with other settings.
+    assert not (tmp_path / "out").exists()

@@ -30,6 +30,8 @@ def read_pairs(path: Path) -> list[Fold]:
     Raises:
         InputError: missing, another layout (with the line's number), or a person in two folds.
     """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; list pairs of photos there, as LFW's pairs.txt does")
     check_readable(path)
     try:
         header, *lines = path.read_text(encoding="utf-8").splitlines()

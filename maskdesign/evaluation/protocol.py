@@ -62,7 +62,9 @@ def pairs_to_test(folds: Sequence[Fold], protocol: PhotoProtocol) -> list[tuple[
     """
     missing = [number for number in protocol.test_folds if number > len(folds)]
     if missing:
-        raise InputError(f"the list of pairs has {len(folds)} folds, but photos.test_folds names {missing}")
+        raise InputError(
+            f"the list of pairs has {len(folds)} folds, but photos.test_folds names {missing}; name others"
+        )
     by_person: dict[str, list[tuple[Photo, Photo]]] = {}
     for number in protocol.test_folds:
         for first, second in folds[number - 1].genuine:
@@ -102,7 +104,7 @@ def choose_design_people(folds: Sequence[Fold], protocol: PhotoProtocol, count: 
     if len(known) < wanted:
         raise InputError(
             f"{len(known)} people outside of the test folds have two photos; --people {count} needs {wanted}, "
-            "those for validation included"
+            "those for validation included; lower it, or photos.validation_people"
         )
     order = np.random.Generator(np.random.Philox(key=seed)).permutation(sorted(known))
     names = [str(name) for name in order[:wanted]]

@@ -18,7 +18,8 @@ def style_lines(figures: Mapping[str, Any]) -> list[str]:
     detectors = list(figures["rows"][0]["faces_on_sheet"])
     counted = f"faces on the sheet: flat, of {FLAT_PICTURES}; worn, of {WORN_PICTURES}"
     header = ["style", *titles, *(f"{name}, {counted}" for name in detectors)]
-    lines = [f"FNMR at FMR 1e-3 [95 % over people]; share of the free style's gain kept; {figures['steps']} steps", ""]
+    about = f"{figures['steps']} steps, seed {figures['seed']}"
+    lines = [f"FNMR at FMR 1e-3 [95 % over people]; share of the free style's gain kept; {about}", ""]
     lines += [_line(header), _line(["---"] * len(header))]
     shares = {(row["style"], row["recognizer"]): row["share"] for row in figures["kept"]}
     for row in figures["rows"]:

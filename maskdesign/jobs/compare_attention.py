@@ -14,7 +14,15 @@ from maskdesign.config import config_hash, to_toml
 from maskdesign.evaluation.trials import Trial, lost_by_joining, paired_differences, summary_rows
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
-from maskdesign.jobs.ground import FREE_STYLE, Ground, judge_texture, of_recognizers, prepare_ground, without_scores
+from maskdesign.jobs.ground import (
+    FREE_STYLE,
+    Ground,
+    choose_people,
+    judge_texture,
+    of_recognizers,
+    prepare_ground,
+    without_scores,
+)
 from maskdesign.jobs.groups import group_problem
 from maskdesign.jobs.stages import chosen_recognizers
 from maskdesign.jobs.universal import store_beside
@@ -64,6 +72,7 @@ def compare_attention(
         MaskdesignError: anything a user can cause, in one line with the remedy.
     """
     recognizers = chosen_recognizers(load_recognizers(models_dir, config.recognizers), config)
+    choose_people(folder, people, config)
     job = {"people": people, "recognizers": {r.spec.name: r.spec.sha256 for r in recognizers}}
     run = begin_run(out, to_toml(config), job)
     with locked(run):

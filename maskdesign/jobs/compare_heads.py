@@ -91,7 +91,7 @@ def compare_heads(
     """
     config = load_config(None, (*settings, f"photos.test_people={PEOPLE}"))
     every = load_recognizers(models_dir, config.recognizers)
-    run = open_contest(people, config, out, every)
+    run = open_contest(folder, people, config, out, every)
     with locked(run):
         contest = prepared_contest(run, folder, people, config, models_dir, every, (None,), progress)
         recognizers = contest.grounds[None].recognizers

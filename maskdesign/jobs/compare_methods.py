@@ -49,7 +49,7 @@ def compare_methods(
         MaskdesignError: anything a user can cause, in one line with the remedy.
     """
     every = load_recognizers(models_dir, config.recognizers)
-    run = open_contest(people, config, out, every)
+    run = open_contest(folder, people, config, out, every)
     with locked(run):
         contest = prepared_contest(run, folder, people, config, models_dir, every, WORN, progress)
         rows = []

@@ -61,7 +61,7 @@ def compare_styles(
         # What is wrong with it is to be said before hours of work.
         laid_picture(_with_picture(config, picture), config.texture.texel_mm)
     every = load_recognizers(models_dir, config.recognizers)
-    run = open_contest(people, config, out, every)
+    run = open_contest(folder, people, config, out, every)
     with locked(run):
         contest = prepared_contest(run, folder, people, config, models_dir, every, (None,), progress)
         progress.stage("Styles")
@@ -76,6 +76,7 @@ def compare_styles(
     return {
         "met": list(contest.met),
         "steps": config.design.steps,
+        "seed": config.seed,
         "styles": {name: list(own) for name, own in STYLES.items()},
         "rows": [row | {"recognizers": without_scores(row["recognizers"])} for row in rows],
         "kept": kept_gains(rows),

@@ -16,7 +16,7 @@ from maskdesign.config import config_hash, to_toml
 from maskdesign.evaluation.likeness import faces_on_sheet, faces_on_worn_sheet
 from maskdesign.files import write_json
 from maskdesign.jobs.config import JobConfig
-from maskdesign.jobs.ground import Ground, judge_texture, of_recognizers, prepare_ground
+from maskdesign.jobs.ground import Ground, choose_people, judge_texture, of_recognizers, prepare_ground
 from maskdesign.jobs.groups import group_problem
 from maskdesign.jobs.photo_store import PhotoStore, worn_by_mean_head
 from maskdesign.jobs.stages import chosen_recognizers
@@ -56,13 +56,18 @@ class Contest:
     met: tuple[str, ...]
 
 
-def open_contest(people: int, config: JobConfig, out: Path, every: Sequence[Recognizer]) -> Run:
-    """The folder of a comparison.
+def open_contest(folder: Path, people: int, config: JobConfig, out: Path, every: Sequence[Recognizer]) -> Run:
+    """The folder of a comparison; what is refused leaves none behind.
+
+    Args:
+        folder, people: as in `prepared_contest`.
 
     Raises:
+        InputError: photos or pairs that do not do.
         RunError: it holds another one.
     """
     chosen_recognizers(list(every), config)
+    choose_people(folder, people, config)
     job = {"people": people, "recognizers": {r.spec.name: r.spec.sha256 for r in every}}
     return begin_run(out, to_toml(config), job)
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from maskdesign.errors import ConfigError
-from maskdesign.evaluation.pairs import read_pairs
-from maskdesign.evaluation.protocol import choose_design_people, pairs_to_test
+from maskdesign.evaluation.pairs import Photo, read_pairs
+from maskdesign.evaluation.protocol import DesignPeople, choose_design_people, pairs_to_test
 from maskdesign.evaluation.verification import ProbeSet, genuine_scores, people_interval
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.groups import Group, design_photos, photo_jobs, read_groups
@@ -51,6 +51,17 @@ class Ground:
     pairs: ProbeSet
 
 
+def choose_people(folder: Path, count: int, config: JobConfig) -> tuple[DesignPeople, list[tuple[Photo, Photo]]]:
+    """Whom a comparison designs for, and the genuine pairs that it tests; arguments as in `prepare_ground`.
+
+    Raises:
+        InputError: no list of pairs, or one with too few folds or people.
+    """
+    folds = read_pairs(folder / "pairs.txt")
+    genuine = pairs_to_test(folds, config.photos)
+    return choose_design_people(folds, config.photos, count, config.seed), genuine
+
+
 def prepare_ground(
     folder: Path,
     count: int,
@@ -72,12 +83,10 @@ def prepare_ground(
     """
     if not recognizers:
         raise ConfigError("a comparison needs at least one recognizer; name some in `recognizers`")
-    folds = read_pairs(folder / "pairs.txt")
-    people = choose_design_people(folds, config.photos, count, config.seed)
+    people, genuine = choose_people(folder, count, config)
     jobs = photo_jobs(folder, design_photos(people), config)
     progress.stage("Masked photos")
     design, held_out, _ = read_groups(store, jobs, people, recognizers, models_dir, progress)
-    genuine = pairs_to_test(folds, config.photos)
     test = read_data(store, test_jobs(folder, genuine, config), folder, progress)
     tested = [store.load(key) for key in test.keys]
     bare = [embed_bare(recognizer, tested) for recognizer in recognizers]
