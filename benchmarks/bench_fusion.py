@@ -17,7 +17,7 @@ NO_BASELINES = ("no mask", "plain ", "random ", *OURS_NAMES)
 
 def figures() -> dict[str, dict]:
     """Every figure that issue 7 names; not measured where a file is missing."""
-    found = {**_attention(_read("attention")), **_methods(_read("methods")), **_styles(_read("styles-repeats"))}
+    found = {**_attention(_read("attention")), **_methods(_read("methods")), **_styles(_read("styles-repeats") or [])}
     found |= _transform_net(_read("transform-net"))
     return {name: dict(zip(("value", "goal", "better", "unit"), row, strict=True)) | {"issue": "fusion"}
             for name, row in found.items()}  # fmt: skip
@@ -57,18 +57,25 @@ def _methods(document: Any) -> dict[str, tuple]:
 
 
 def _styles(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple]:
-    """Of the styles whose sheet, flat and worn, shows no detector a face in any run, what is kept in the worst run.
+    """Of the styles that show no detector more faces than a plain sheet, flat or worn, what is kept in the worst run.
 
     Of these styles the best one, picked on the tested people.
     """
-    shown = {row["method"] for run in runs for row in run["rows"] if any(any(row[count].values()) for count in FACES)}
+    shown = {style for run in runs for style in run["styles"] if not faceless(run, style)}
     told = [run for run in runs if left_out_gain(run, "free") >= LEAST_GAIN]
     worst = [
         min(left_out_gain(run, style) / left_out_gain(run, "free") for run in told)
-        for style in (runs[0]["styles"] if told else ())
+        for style in (told[0]["styles"] if told else ())
         if style not in shown
     ]
     return {"fusion_wearable_share_kept_on_left_out": (max(worst, default=None), 0.70, "higher", "share")}
+
+
+def faceless(document: Mapping[str, Any], style: str) -> bool:
+    """Whether no detector finds more faces on a style's sheet, flat or worn, than on the plain one's."""
+    plain, own = (next(row for row in document["rows"] if row["method"] == name) for name in ("plain mask", style))
+    # Haar takes a plain worn mask for a face in some views: folds and shadow, not the print.
+    return all(found <= plain[count][name] for count in FACES for name, found in own[count].items())
 
 
 def left_out(document: Mapping[str, Any]) -> list[str]:

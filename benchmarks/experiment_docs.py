@@ -50,7 +50,7 @@ def repeat_lines(runs: list[dict[str, Any]]) -> list[str]:
     """What each style gained and kept on the recognizers left out, and its faces, in every run of `compare styles`."""
     titles = [f"{' and '.join(left_out(run))} left out, seed {run['seed']}" for run in runs]
     header = ["style", *titles]
-    rows = [[style, *(_repeat_cell(run, style) for run in runs)] for style in runs[0]["styles"]]
+    rows = [[row["method"], *(_repeat_cell(run, row["method"]) for run in runs)] for row in runs[0]["rows"]]
     about = (
         "FNMR gained over the strongest control; share of the free gain kept [95 % over people], where that gain is at "
         f"least {LEAST_GAIN}; pictures with a face (of the detector that finds most): flat, of {FLAT_PICTURES}, and "
@@ -60,12 +60,14 @@ def repeat_lines(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _repeat_cell(run: dict[str, Any], style: str) -> str:
-    (kept,) = [row for row in run["left_out"] if row["style"] == style]
     (row,) = [row for row in run["rows"] if row["method"] == style]
+    faces = " and ".join(str(max(row[count].values())) for count in FACES)
+    if style not in run["styles"]:
+        return faces
+    (kept,) = [row for row in run["left_out"] if row["style"] == style]
     low, high = kept["share_ci"]
     told = left_out_gain(run, "free") >= LEAST_GAIN
     share = f"; {100 * kept['share']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" if told else ""
-    faces = " and ".join(str(max(row[count].values())) for count in FACES)
     return f"{left_out_gain(run, style):+.3f}{share}; {faces}"
 
 
