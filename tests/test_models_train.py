@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_onnx import tiny_recognizer, write_recognizer
 
 from maskdesign.cli.main import main
 from maskdesign.errors import InputError
-from maskdesign.jobs import net_covered, net_data
+from maskdesign.jobs import net_covered, net_data, train_net
 from maskdesign.jobs.net_data import NetConfig
 from maskdesign.jobs.net_faces import Faces
-from maskdesign.recognition.own_file import load_own_recognizer
+from maskdesign.recognition.own_file import SUFFIX, load_own_recognizer
+from maskdesign.recognition.registry import shipped_recognizers
 from maskdesign.recognition.spec import load_spec, save_spec
 from maskdesign.render.masked_photo import WINDOW_PX
 
@@ -56,9 +58,10 @@ def painted_masks(monkeypatch) -> None:
         layers[:, 100:, :, 3] = 255
         return layers
 
-    def prints(config, teachers, store, keys, count, seed, cache):
-        path = cache / "prints-painted.npy"
-        np.save(path, np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8))
+    def prints(plan, cache, progress):
+        path = cache / f"prints-{plan.digest}.npy"
+        count = 4 if plan.begun is None else 4 + 4 * plan.designs
+        np.save(path, np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8))
         return path
 
     monkeypatch.setattr(
@@ -92,9 +95,40 @@ def test_train_writes_a_recognizer_and_goes_on_where_it_stopped(people, painted_
     assert out.read_bytes() == before
 
 
+def test_train_begins_with_a_net_and_goes_on_where_it_was_killed(people, painted_masks, tmp_path, monkeypatch):
+    (shipped,) = [toml.with_suffix(SUFFIX) for toml in shipped_recognizers() if "attention" in toml.stem]
+    more = ["--arch", "attention", "--begin", str(shipped), "--set", "designs=1"]
+    whole, cut = tmp_path / "whole" / "own.safetensors", tmp_path / "cut" / "own.safetensors"
+    assert main(words(*people, whole, *more)) == 0
+    # It still points where the shipped one does: three short steps, and lessons in its own coordinates.
+    crops = torch.rand(4, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    told = [load_own_recognizer(path).embed(crops) for path in (shipped, whole)]
+    changes = [rows - rows.mean(dim=0) for rows in told]
+    assert torch.nn.functional.cosine_similarity(*changes, dim=1).min() > 0.7
+
+    lesson = train_net.draw_lesson
+
+    def killed(data, settings, step, part):
+        if step == 2:
+            raise KeyboardInterrupt
+        return lesson(data, settings, step, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("maskdesign.optimize.training.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(train_net, "draw_lesson", killed)
+        assert main(words(*people, cut, *more)) == 130
+    assert not cut.exists()
+    assert main(words(*people, cut, *more)) == 0
+    assert cut.read_bytes() == whole.read_bytes()
+    # A training that begins otherwise is another job.
+    assert main(words(*people, cut, "--arch", "attention")) == 3
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--begin", "absent.safetensors"], "no such file"),
+        (["--begin", "{folder}/own.safetensors"], "name another file with --out"),
         (["--arch", "huge"], "known are residual"),
         (["--teachers", "dlib,senet"], "neither dlib nor an .onnx file"),
         (["--teachers", "dlib,absent.onnx"], "no such file"),
@@ -102,6 +136,7 @@ def test_train_writes_a_recognizer_and_goes_on_where_it_stopped(people, painted_
     ],
 )
 def test_bad_words_are_named(tmp_path, capsys, more, message):
+    more = [word.format(folder=tmp_path) for word in more]
     assert main(words(tmp_path, tmp_path / "people.txt", tmp_path / "own.safetensors", *more)) == 3
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from maskdesign.cli.terminal import Settings, Switch, parse, print_json, shown_progress
+from maskdesign.cli.terminal import OptionalPath, Settings, Switch, parse, print_json, shown_progress
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class ModelsTrainArgs:
         people: Who is learned from: people.txt of Labeled Faces in the Wild, or one name a line.
         teachers: dlib and .onnx files with a .toml beside each, by commas.
         arch: Architecture: residual, mobile or attention.
+        begin: FILE.safetensors of such a net to begin with; it also learns from prints that are designed against it.
         out: FILE.safetensors for the weights; FILE.toml describes them.
         set: Configuration value, KEY=VALUE; may be repeated, as in --set training.steps=4000.
         json: Print one JSON document on stdout.
@@ -31,6 +32,7 @@ class ModelsTrainArgs:
     out: Path
     teachers: str = "dlib"
     arch: str = "residual"
+    begin: OptionalPath = None
     set: Settings = ()
     json: Switch = False
 
@@ -45,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     teachers = [word.strip() for word in args.teachers.split(",") if word.strip()]
     config = net_config(args.set)
     with shown_progress() as progress:
-        made = train_net(args.photos, args.people, teachers, args.arch, args.out, config, progress)
+        made = train_net(args.photos, args.people, teachers, args.arch, args.begin, args.out, config, progress)
     if process_number() > 0:
         return 0
     if args.json:

@@ -32,6 +32,7 @@ from maskdesign.recognition.spec import FIVE_POINTS
 
 GROUPS_IN_FILE = 32
 STREAM = 7
+MOST_OVERLAID = 0.6
 CANDIDATES = 24
 """Faces out of whom the one most like the wearer of a mask gets it lent."""
 
@@ -47,6 +48,7 @@ class CoverPlan:
         own: share of groups that show the wearer of the mask instead.
         prints: file of (P, h, w, 3) uint8.
         seed: of what is drawn.
+        designs: at the end of the prints, `GROUP` steps of each.
     """
 
     store: PhotoStore
@@ -58,6 +60,7 @@ class CoverPlan:
     own: float
     prints: Path
     seed: int
+    designs: int = 0
 
     @property
     def digest(self) -> str:
@@ -128,7 +131,7 @@ def _cover(plan: CoverPlan, number: int, file: Path) -> None:
     windows, prints, generator = np.load(plan.windows, mmap_mode="r"), _prints(plan.prints), _generator(plan, number, 1)
     pictures = []
     for mask, row in zip(*_drawn(plan, number), strict=True):
-        worn = torch.stack([blended(prints, generator) for _ in range(GROUP)])
+        worn = group_of_prints(prints, plan.designs, generator)
         layers = layers_of(plan.store.load(plan.keys[mask]), worn)
         pictures.append(_composites(windows, plan.points_px, layers, int(plan.wearers[mask]), int(row)))
     write_map(file, pictures)
@@ -137,6 +140,19 @@ def _cover(plan: CoverPlan, number: int, file: Path) -> None:
 @lru_cache(maxsize=1)
 def _prints(path: Path) -> Tensor:
     return torch.stack([texture_tensor(pixels) for pixels in np.load(path)])
+
+
+def group_of_prints(prints: Tensor, designs: int, generator: np.random.Generator) -> Tensor:
+    """What one face wears in turn, (GROUP, 3, h, w): prints by chance, or one design as it grows, seen through another.
+
+    Args:
+        designs: at the end of the prints, `GROUP` steps of each; where there are any, half of the groups show one.
+    """
+    if not designs or generator.random() < 0.5:
+        return torch.stack([blended(prints, generator) for _ in range(GROUP)])
+    first = len(prints) - GROUP * int(generator.integers(1, designs + 1))
+    share = generator.uniform(0, MOST_OVERLAID) if generator.random() < 0.5 else 0.0
+    return (1 - share) * prints[first : first + GROUP] + share * prints[generator.integers(len(prints))]
 
 
 def blended(prints: Tensor, generator: np.random.Generator) -> Tensor:

@@ -14,7 +14,8 @@ from maskdesign.errors import ConfigError, InputError
 from maskdesign.jobs.config import JobConfig
 from maskdesign.jobs.net_covered import CoverPlan, Pictures, cover_faces, joined
 from maskdesign.jobs.net_faces import Faces, photos_of_people, prepare_faces, read_people
-from maskdesign.jobs.net_masks import mask_faces, masked_rows, training_prints
+from maskdesign.jobs.net_masks import mask_faces, masked_rows
+from maskdesign.jobs.net_prints import PrintPlan, training_prints
 from maskdesign.jobs.net_targets import (
     covered_embeddings,
     joint_targets,
@@ -52,7 +53,9 @@ class NetConfig:
         mixtures: people who do not exist.
         covered: pictures of masked faces that the teachers see as they are.
         own_mask: share of them that wear the mask rendered on that very photo; the others have one lent.
-        begin_as_dlib: begin with dlib's weights where the architecture has such layers (`residual`, `attention`).
+        designs: against the net that a training begins with, `--begin`; their prints join the others.
+        begin_as_dlib: without one, begin with dlib's weights where the architecture has such layers (`residual`,
+            `attention`).
         batch, loss, training: see there.
     """
 
@@ -65,6 +68,7 @@ class NetConfig:
     mixtures: int = 4096
     covered: int = 12288
     own_mask: float = 0.5
+    designs: int = 16
     begin_as_dlib: bool = True
     batch: BatchSettings = field(default_factory=BatchSettings)
     loss: DistillationSettings = field(default_factory=DistillationSettings)
@@ -75,7 +79,7 @@ class NetConfig:
     )
 
     def __post_init__(self) -> None:
-        counts = ("photos_per_person", "validation_people", "masked_photos", "prints", "covered")
+        counts = ("photos_per_person", "validation_people", "masked_photos", "prints", "covered", "designs")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} must be at least 1")
@@ -93,6 +97,7 @@ def prepare_data(
     people: Path,
     teachers: Sequence[str],
     known: Sequence[Recognizer],
+    begun: Recognizer | None,
     cache: Path,
     config: NetConfig,
     progress: Progress,
@@ -101,6 +106,7 @@ def prepare_data(
 
     Args:
         teachers, known: words, and what they name.
+        begun: the net to begin with, if any: prints are designed against it, too.
         cache: folder that keeps it all.
     """
     names = read_people(people, config.left_out_folds)
@@ -112,7 +118,7 @@ def prepare_data(
     for word, teacher in zip(teachers, known, strict=True):
         progress.stage(f"teacher {teacher.spec.name}")
         answers.append(teacher_embeddings(word, faces, morphs, cache, progress))
-    learned_from, kept = _masked_faces(faces, learned, known, cache, config, progress)
+    learned_from, kept = _masked_faces(faces, learned, known, begun, cache, config, progress)
     for number, (word, teacher) in enumerate(zip(teachers, known, strict=True)):
         progress.stage(f"teacher {teacher.spec.name} on masked faces")
         more = [covered_embeddings(word, p.files, p.places_px, cache, progress) for p in (learned_from, kept)]
@@ -136,6 +142,7 @@ def _masked_faces(
     faces: Faces,
     learned: NDArray[np.int64],
     known: Sequence[Recognizer],
+    begun: Recognizer | None,
     cache: Path,
     config: NetConfig,
     progress: Progress,
@@ -145,10 +152,11 @@ def _masked_faces(
     job, rows = JobConfig(), masked_rows(faces, learned, config.masked_photos, config.seed)
     store, keys, wearers = mask_faces(faces, rows, cache, job, progress)
     progress.stage("prints")
-    prints = training_prints(job, known, store, keys, config.prints, config.seed, cache)
+    wanted = PrintPlan(job, tuple(known), store, tuple(keys), config.prints, config.seed, begun, config.designs)
+    prints, designs = training_prints(wanted, cache, progress), config.designs if begun is not None else 0
     progress.stage("masked faces")
     common = (store, tuple(keys), wearers, faces.windows_file, faces.points_px)
-    plan = CoverPlan(*common, lent_to=learned, own=config.own_mask, prints=prints, seed=config.seed)
+    plan = CoverPlan(*common, learned, config.own_mask, prints, config.seed, designs)
     others = replace(plan, lent_to=np.setdiff1d(np.arange(len(faces.people)), learned), own=0.0)
     return cover_faces(plan, config.covered, cache, progress), cover_faces(others, KEPT_PICTURES, cache, progress)
 

@@ -104,7 +104,7 @@ def center_embeddings(network: nn.Module, data: TrainingFaces) -> None:
 def calibrated(spec: RecognizerSpec, network: nn.Module, data: TrainingFaces) -> RecognizerSpec:
     """Thresholds and means from the faces of people who were not learned from; as it is where these are too few."""
     rows = _not_learned(data)
-    embeddings = torch.cat([_answers(network, data, data_crops(data, part)) for part in _batches(rows)])
+    embeddings = bare_embeddings(network, data, rows)
     people = data.people[rows]
     same, upper = people[:, None] == people, np.triu(np.ones((len(rows), len(rows)), bool), 1)
     values = torch.stack([scores(spec, embeddings, row) for row in embeddings]).numpy()
@@ -132,6 +132,11 @@ def data_crops(data: TrainingFaces, rows: NDArray[np.int64]) -> Tensor:
     return align_windows(data.windows[rows], data.five_px[rows], data.spec)
 
 
+def bare_embeddings(network: nn.Module, data: TrainingFaces, rows: NDArray[np.int64]) -> Tensor:
+    """(n, E) of the undamaged crops of some faces."""
+    return torch.cat([_answers(network, data, data_crops(data, part)) for part in _batches(rows)])
+
+
 @torch.no_grad()
 def _answers(network: nn.Module, data: TrainingFaces, crops: Tensor) -> Tensor:
     return network(normalize_crops(crops, data.spec).contiguous(memory_format=torch.channels_last))
@@ -140,7 +145,7 @@ def _answers(network: nn.Module, data: TrainingFaces, crops: Tensor) -> Tensor:
 def validation_cosines(network: nn.Module, data: TrainingFaces) -> tuple[float, float, float]:
     """Mean cosine to the teachers on people who are not learned from: bare, masked, and from print to print."""
     rows, covered = _not_learned(data), data.covered
-    bare = torch.cat([_answers(network, data, data_crops(data, part)) for part in _batches(rows)])
+    bare = bare_embeddings(network, data, rows)
     kept = np.arange(covered.learned, len(covered))
     crops = (align_windows(covered.windows(part), covered.five_px[part], data.spec) for part in _batches(kept))
     masked = torch.cat([_answers(network, data, part) for part in crops])

@@ -16,6 +16,7 @@ from torch import Tensor, distributed, nn
 from maskdesign.config import config_hash
 from maskdesign.errors import InputError
 from maskdesign.files import sweep_partial_files
+from maskdesign.jobs.net_begin import load_begun, turn_targets
 from maskdesign.jobs.net_data import NetConfig, prepare_data
 from maskdesign.jobs.net_export import TrainedNet, export_net
 from maskdesign.jobs.net_faces import Faces
@@ -24,7 +25,7 @@ from maskdesign.optimize.distillation import distillation_loss, person_centers
 from maskdesign.optimize.face_batches import TrainingFaces, draw_lesson
 from maskdesign.optimize.training import process_number, train
 from maskdesign.progress import Progress, Silent
-from maskdesign.recognition.own_file import SUFFIX
+from maskdesign.recognition.own_file import SUFFIX, build_network, read_own_weights
 from maskdesign.recognition.recognizer import Recognizer, normalize_crops
 from maskdesign.recognition.small_nets import ARCHITECTURES, begin_as_dlib
 
@@ -38,6 +39,7 @@ def train_net(
     people: Path,
     teachers: Sequence[str],
     architecture: str,
+    begin: Path | None,
     out: Path,
     config: NetConfig,
     progress: Progress,
@@ -49,6 +51,7 @@ def train_net(
         people: list as `read_people` takes it.
         teachers: "dlib" and .onnx files.
         architecture: name in `ARCHITECTURES`.
+        begin: weights of such a net to begin with; it also meets prints that were designed against it.
         out: file of the weights; its specification is written beside it, what is prepared and the checkpoint too.
 
     Raises:
@@ -58,20 +61,26 @@ def train_net(
         raise InputError(f"{out}: weights are written as {SUFFIX}; name FILE{SUFFIX} with --out")
     if architecture not in ARCHITECTURES:
         raise InputError(f"--arch {architecture}: known are {', '.join(ARCHITECTURES)}")
+    if begin is not None and begin.resolve() == out.resolve():
+        raise InputError(f"--begin and --out are both {out}; name another file with --out")
     if not teachers:
         raise InputError("--teachers: name at least one, as in dlib or dlib,FILE.onnx")
     known = [load_teacher(word) for word in teachers]
+    begun = None if begin is None else load_begun(begin, architecture)
     _join_processes()
     if process_number() > 0:
         progress = Silent()
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep_partial_files(out.parent)
     faces, data = _in_turn(
-        lambda: prepare_data(photos, people, teachers, known, out.parent / PREPARED, config, progress)
+        lambda: prepare_data(photos, people, teachers, known, begun, out.parent / PREPARED, config, progress)
     )
-    network, device = _network(architecture, config)
+    network = _network(architecture, begin, config)
+    if begun is not None:
+        data = turn_targets(network, data)
+    network, device = _placed(network)
     progress.stage(f"train {architecture}")
-    job = _job_hash(architecture, config, known, faces)
+    job = _job_hash(architecture, config, [*known, *([begun] if begun else [])], faces)
     loss = _Loss(network, data, config, device)
     train(network, loss, config.training, out.with_suffix(".checkpoint" + SUFFIX), job, progress)
     return export_net(network, architecture, out, known, data, faces.skipped)
@@ -92,19 +101,25 @@ def _in_turn(prepare) -> Any:
     return made if process_number() == 0 else prepare()
 
 
-def _network(architecture: str, config: NetConfig) -> tuple[nn.Module, str]:
+def _network(architecture: str, begin: Path | None, config: NetConfig) -> nn.Module:
+    if begin is not None:
+        return build_network(begin, read_own_weights(begin))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = ARCHITECTURES[architecture]()
     if config.begin_as_dlib:
         begin_as_dlib(network)
+    return network
+
+
+def _placed(network: nn.Module) -> tuple[nn.Module, str]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network, device
 
 
-def _job_hash(architecture: str, config: NetConfig, teachers: Sequence[Recognizer], faces: Faces) -> str:
-    told = [architecture, config_hash(config), *(teacher.spec.sha256 for teacher in teachers)]
+def _job_hash(architecture: str, config: NetConfig, known: Sequence[Recognizer], faces: Faces) -> str:
+    told = [architecture, config_hash(config), *(one.spec.sha256 for one in known)]
     told += [f"{path.parent.name}/{path.name}" for path in faces.photos]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 

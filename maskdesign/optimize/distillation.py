@@ -99,3 +99,18 @@ def person_centers(targets: Tensor, people: Tensor) -> Tensor:
     """
     sums = torch.zeros(int(people.max()) + 1, targets.shape[1]).index_add_(0, people, targets)
     return functional.normalize(sums, dim=1)
+
+
+def turned(targets: Tensor, embeddings: Tensor) -> Tensor:
+    """The rotation or reflection that brings targets closest to embeddings (orthogonal Procrustes, Schoenemann 1966).
+
+    Cosines between targets stay what they are under it, so a net that exists can be taught anew without unlearning.
+
+    Args:
+        targets, embeddings: (n, E) unit vectors of the same faces.
+
+    Returns:
+        (E, E), to be multiplied from the right.
+    """
+    left, _, right = torch.linalg.svd(targets.double().T @ embeddings.double())
+    return (left @ right).to(targets.dtype)

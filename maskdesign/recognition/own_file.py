@@ -85,12 +85,11 @@ def build_network(path: Path, data: bytes) -> nn.Module:
     Raises:
         RecognizerError: damaged, or not the weights of the architecture that it names.
     """
+    name = named_architecture(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            name = (file.metadata() or {}).get("architecture", "")
         tensors = load(data)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise RecognizerError(f"{path}: not a readable safetensors file ({error}); get it again") from error
+    except (SafetensorError, ValueError) as error:
+        raise _unreadable(path, error) from error
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise RecognizerError(f"{path}: is of the architecture {name!r}, known are {known}; train it again")
@@ -98,6 +97,23 @@ def build_network(path: Path, data: bytes) -> nn.Module:
     _check_tensors(path, name, _kept(network.state_dict()), tensors)
     network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
     return network
+
+
+def named_architecture(path: Path) -> str:
+    """The architecture that a file of weights names; empty where it names none.
+
+    Raises:
+        RecognizerError: damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("architecture", "")
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RecognizerError:
+    return RecognizerError(f"{path}: not a readable safetensors file ({error}); get it again")
 
 
 def _check_tensors(path: Path, name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
