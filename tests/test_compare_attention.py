@@ -103,6 +103,8 @@ def test_tables_and_curves_take_every_trial():
     lines = attention_lines(figures)
     assert sum("a + b | averaging" in line for line in lines) == 1
     assert sum(" x |" in line for line in lines) == 2
+    assert any("designed on it alone" in line for line in lines)
+    assert not any("designed on it alone" in line for line in attention_lines(figures | {"lost_by_joining": []}))
     assert steps_to_common_level(trials[0], trials[0]) == (0.9, 10, 10)
     assert steps_to_common_level(trial([0.4, 0.6, 0.7]), trial([0.2, 0.3, 0.5])) == (0.5, 10, 15)
     assert trial_plot(trials, (0.8, 0.95)).startswith(b"\x89PNG")

@@ -16,7 +16,6 @@ def attention_lines(figures: Mapping[str, Any]) -> list[str]:
         *_row_lines(figures),
         "",
         *_difference_lines(figures),
-        "",
         *_joining_lines(figures),
     ]
 
@@ -59,7 +58,10 @@ def _difference_lines(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _joining_lines(figures: Mapping[str, Any]) -> list[str]:
-    lines = ["| FNMR on the tested people | fusion | designed on it alone | on all |", "|---|---|---|---|"]
+    if not figures["lost_by_joining"]:
+        # One recognizer has no other to be joined with.
+        return []
+    lines = ["", "| FNMR on the tested people | fusion | designed on it alone | on all |", "|---|---|---|---|"]
     lines += [
         f"| {row['recognizer']} | {row['fusion']} | {row['alone']:.3f} | {row['together']:.3f} |"
         for row in figures["lost_by_joining"]
