@@ -46,8 +46,9 @@ def pose_lines(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def repeat_lines(runs: list[dict[str, Any]]) -> list[str]:
+def repeat_lines(repeats: list[dict[str, Any]]) -> list[str]:
     """What each style gained and kept on the recognizers left out, and its faces, in every run of `compare styles`."""
+    runs = [json.loads((KEPT / "styles.json").read_text()), *repeats]
     titles = [f"{' and '.join(left_out(run))} left out, seed {run['seed']}" for run in runs]
     header = ["style", *titles]
     rows = [[row["method"], *(_repeat_cell(run, row["method"]) for run in runs)] for row in runs[0]["rows"]]
