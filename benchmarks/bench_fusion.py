@@ -18,7 +18,8 @@ NO_BASELINES = ("no mask", "plain ", "random ", *OURS_NAMES)
 
 def figures() -> dict[str, dict]:
     """Every figure that issue 7 names; not measured where a file is missing."""
-    found = {**_attention(_read("attention")), **_methods(_read("methods")), **_styles([_read("styles"), *(_read("styles-repeats") or [])])}
+    found = {**_attention(_read("attention")), **_methods(_read("methods"))}
+    found |= _styles([_read("styles"), *_read("styles-repeats")])
     found |= _transform_net(_read("transform-net"))
     return {name: dict(zip(("value", "goal", "better", "unit"), row, strict=True)) | {"issue": "fusion"}
             for name, row in found.items()}  # fmt: skip
