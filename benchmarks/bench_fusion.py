@@ -66,7 +66,7 @@ def _styles(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple]:
     shown = {style for run in runs for style in run["styles"] if not faceless(run, style)}
     told = [run for run in runs if left_out_gain(run, "free") >= LEAST_GAIN]
     worst = [
-        min(left_out_gain(run, style) / left_out_gain(run, "free") for run in told)
+        min(left_out_gain(run, style) / left_out_gain(run, "free") for run in told if style in run["styles"])
         for style in (told[0]["styles"] if told else ())
         if style not in shown
     ]

@@ -61,7 +61,9 @@ def repeat_lines(repeats: list[dict[str, Any]]) -> list[str]:
 
 
 def _repeat_cell(run: dict[str, Any], style: str) -> str:
-    (row,) = [row for row in run["rows"] if row["method"] == style]
+    row = next((row for row in run["rows"] if row["method"] == style), None)
+    if row is None:
+        return "not designed"
     faces = " and ".join(str(max(row[count].values())) for count in FACES)
     if style not in run["styles"]:
         return faces
