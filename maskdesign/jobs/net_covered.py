@@ -33,6 +33,7 @@ from maskdesign.recognition.spec import FIVE_POINTS
 GROUPS_IN_FILE = 32
 STREAM = 7
 MOST_OVERLAID = 0.6
+"""Largest share of another print over a design, so that the lesson is the design and not its very texels."""
 CANDIDATES = 24
 """Faces out of whom the one most like the wearer of a mask gets it lent."""
 
